@@ -1,0 +1,165 @@
+"""What is said about the music: the estimate, its states and quadrants, the stream's status.
+
+The same keys stand in Python, JSON, CSV, Parquet and on the wire (docs/design.md, contract 2).
+"""
+
+import secrets
+from typing import Literal
+
+import msgspec
+
+from streammer.clock import Clock
+
+__all__ = ["STATES", "MoodEstimate", "Quadrant", "State", "StreamStatus", "new_epoch", "quadrant_of"]
+
+State = Literal["ended", "degraded", "silent", "warming", "clipping", "live"]
+STATES: tuple[State, ...] = ("ended", "degraded", "silent", "warming", "clipping", "live")
+"""All states, strongest first."""
+
+Quadrant = Literal["Q1", "Q2", "Q3", "Q4"]
+
+HYSTERESIS = 0.05
+"""How far valence or arousal must cross zero before its sign counts as changed."""
+
+
+class MoodEstimate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """One estimate of how the music feels, made every step (0.5 s).
+
+    Attributes
+    ----------
+    v : int
+        Version of this format, 1.
+    stream, epoch, seq : str, str, int
+        Name of the feed, one life of its publisher (16 hex digits), tick within it from 0.
+    t_audio_s : float
+        Seconds of sound since the epoch began, heard or known to be lost [s].
+    t_capture, t_publish : float
+        Unix time of the last sample behind the estimate, and of publication [s].
+    valence, arousal : float or None
+        Negative .. positive, calm .. energetic; in [-1, 1].
+    sigma_valence, sigma_arousal : float or None
+        One standard deviation on the same scale.
+    p_positive, p_energetic : float or None
+        Probability that the music belongs to the positive, the energetic half of the plane.
+    quadrant : str or None
+        Q1 ++, Q2 -+, Q3 --, Q4 +- (signs of valence, arousal), with hysteresis 0.05.
+    state : str
+        One of `STATES`.
+    level_dbfs : float
+        RMS of the step after its mean is removed [dBFS], floored at -120.
+    lag_ms : float
+        From the moment the step could first be computed to its publication [ms].
+    model : str
+        Name of the model, or of several joined by '+'.
+    lost_samples : int
+        Samples lost since the epoch began, at the source's rate.
+    """
+
+    v: int = 1
+    stream: str
+    epoch: str
+    seq: int
+    t_audio_s: float
+    t_capture: float
+    t_publish: float
+    valence: float | None
+    arousal: float | None
+    sigma_valence: float | None
+    sigma_arousal: float | None
+    p_positive: float | None
+    p_energetic: float | None
+    quadrant: Quadrant | None
+    state: State
+    level_dbfs: float
+    lag_ms: float
+    model: str
+    lost_samples: int
+
+
+class StreamStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """What a stream is and how it fares: sent on every change of state and every 5 s.
+
+    Attributes
+    ----------
+    v : int
+        Version of this format, 1.
+    stream, epoch, state : str
+        As in `MoodEstimate`.
+    source, source_kind : str
+        Name of what is heard; device, file, url, pcm or array.
+    models : list of str
+        Names with versions, in the order in which outputs are taken from them.
+    sr, channels : int
+        Rate [Hz] and channels of the source; 0 before it is open.
+    rates : list of int
+        Rates that the front ends hear [Hz].
+    step_s, latency_s : float
+        Time between estimates, and the known latency of resampler and window [s].
+    steps, degraded_ticks, lost_samples, reopened, nonfinite_samples, clipped_samples : int
+        Counters since the epoch began.
+    uptime_s : float
+        Since the epoch began [s].
+    version : str
+        Version of streammer.
+    detail : str
+        Why the source failed, when it did; else empty.
+    """
+
+    v: int = 1
+    stream: str
+    epoch: str
+    state: State
+    source: str
+    source_kind: str
+    models: list[str]
+    sr: int
+    channels: int
+    rates: list[int]
+    step_s: float
+    latency_s: float
+    steps: int
+    degraded_ticks: int
+    lost_samples: int
+    reopened: int
+    nonfinite_samples: int
+    clipped_samples: int
+    uptime_s: float
+    version: str
+    detail: str = ""
+
+
+def new_epoch(clock: Clock) -> str:
+    """Return a fresh epoch: 48 bits of Unix time in ms, then 16 random bits, as 16 hex digits.
+
+    The greater of two epochs (as strings) is the newer.
+    """
+    ms = int(clock.unix() * 1000.0) & 0xFFFF_FFFF_FFFF
+    return f"{ms:012x}{secrets.randbits(16):04x}"
+
+
+def quadrant_of(
+    valence: float | None, arousal: float | None, previous: Quadrant | None = None
+) -> Quadrant | None:
+    """Return the quadrant of a mood, keeping the previous sign within `HYSTERESIS` of zero.
+
+    Parameters
+    ----------
+    valence, arousal : float or None
+        In [-1, 1]; the result is None when either is.
+    previous : str or None
+        Quadrant of the step before.
+    """
+    if valence is None or arousal is None:
+        return None
+    positive = _sign(valence, None if previous is None else previous in ("Q1", "Q4"))
+    energetic = _sign(arousal, None if previous is None else previous in ("Q1", "Q2"))
+    if energetic:
+        return "Q1" if positive else "Q2"
+    return "Q4" if positive else "Q3"
+
+
+def _sign(x: float, was_positive: bool | None) -> bool:
+    """Return whether x counts as positive, given what it counted as before."""
+    if was_positive is None:
+        return x >= 0.0
+    return x > -HYSTERESIS if was_positive else x > HYSTERESIS
