@@ -1,0 +1,86 @@
+"""What a stream is asked to do: frozen values, checked on construction.
+
+The command line builds them from options and the Python API from arguments; nothing else reads
+the environment.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from streammer.errors import UsageError
+
+__all__ = ["DEFAULT_ENDPOINT", "Pace", "StreamConfig", "check_stream_name", "parse_select"]
+
+DEFAULT_ENDPOINT = "tcp://127.0.0.1:5580"
+
+Pace = Literal["live", "fast"]
+
+_STREAM_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+def check_stream_name(name: str) -> str:
+    """Return `name`, or raise `UsageError` if it cannot name a stream."""
+    if not _STREAM_NAME.fullmatch(name):
+        raise UsageError(
+            f"stream name {name!r} is not usable: 1 to 63 of a-z 0-9 . _ - are expected, "
+            "beginning with a letter or digit"
+        )
+    return name
+
+
+def parse_select(text: str) -> tuple[int, ...]:
+    """Return channel numbers, from 1, out of a list such as '3,4'."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise UsageError(
+            f"channels {text!r} are not a list: numbers from 1 are expected, such as --select 3,4"
+        )
+    numbers = tuple(int(part) for part in parts)
+    if len(set(numbers)) != len(numbers):
+        raise UsageError(f"channels {text!r} name one twice: name each channel once")
+    return numbers
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """How one feed is heard and judged.
+
+    Attributes
+    ----------
+    name : str
+        Name of the stream on the bus.
+    models : tuple of str
+        Names or paths; each output comes from the first that has it.
+    select : tuple of int, or None
+        Channels that are averaged to mono, from 1; None means all.
+    silence_dbfs : float
+        Steps under this level count as silent [dBFS].
+    smoothing_s : float
+        Time constant of the one-pole smoothing of the outputs [s]; 0 means none.
+    """
+
+    name: str = "main"
+    models: tuple[str, ...] = ("default",)
+    select: tuple[int, ...] | None = None
+    silence_dbfs: float = -70.0
+    smoothing_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_stream_name(self.name)
+        if not self.models:
+            raise UsageError("no model is named: name at least one, such as --model default")
+        if len(set(self.models)) != len(self.models):
+            raise UsageError(f"models {', '.join(self.models)} name one twice: name each once")
+        if not (math.isfinite(self.silence_dbfs) and -120.0 <= self.silence_dbfs <= 0.0):
+            raise UsageError(
+                f"silence threshold {self.silence_dbfs} dBFS is out of range: "
+                "-120 to 0 is expected, such as --silence -60"
+            )
+        if not (math.isfinite(self.smoothing_s) and 0.0 <= self.smoothing_s <= 60.0):
+            raise UsageError(
+                f"smoothing {self.smoothing_s} s is out of range: 0 to 60 is expected"
+            )
+        if self.select is not None and (not self.select or min(self.select) < 1):
+            raise UsageError("channels are counted from 1: select at least one")

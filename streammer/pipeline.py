@@ -1,0 +1,267 @@
+"""From a source's blocks to the features of whole steps: a pure function of the samples.
+
+Order, always: NaN and Inf to zero and counted, the chosen channels, down-mix to mono (mean), one
+streaming resampler per distinct rate, front ends. Step s ends at exactly ``(s + 1) * step_s``,
+whatever the block sizes, and its features are bit-identical for every partition of the signal.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from streammer.errors import UsageError
+from streammer.frontend import FrontEnd, FrontEndSpec
+from streammer.resample import Resampler
+
+__all__ = ["HOLE_FILLED_S", "LEVEL_FLOOR_DBFS", "StepInput", "StreamPipeline", "level_dbfs"]
+
+Float32 = npt.NDArray[np.float32]
+_T = TypeVar("_T", bound=np.generic)
+
+CLIP_AT = 0.999
+"""Magnitude from which a sample counts as clipped."""
+
+CLIPPING_SHARE = 1e-3
+"""Share of clipped samples over which a step is called clipping."""
+
+LEVEL_FLOOR_DBFS = -120.0
+
+HOLE_FILLED_S = 2.0
+"""Longest hole that is filled with zeros [s]; a longer one starts the features afresh."""
+
+
+@dataclass(frozen=True)
+class StepInput:
+    """What the models and the post-processing get for one step.
+
+    Attributes
+    ----------
+    index : int
+        Step count since the stream began, holes included; the step ends at
+        ``(index + 1) * step_s`` seconds of sound.
+    end : int
+        Position just after the step's last sample, at the source's rate.
+    features : mapping of FrontEndSpec to np.ndarray [shape=(frames, bins)], float32
+    level_dbfs : float
+        RMS of the mono step after its mean is removed [dBFS].
+    clipping : bool
+    fresh : bool
+        Whether the features began anew with this step: the models' memory is void.
+    """
+
+    index: int
+    end: int
+    features: Mapping[FrontEndSpec, Float32]
+    level_dbfs: float
+    clipping: bool
+    fresh: bool
+
+
+def level_dbfs(y: Float32) -> float:
+    """Return the RMS of `y` [shape=(n,)] after its mean is removed [dBFS], at least -120."""
+    centred = y.astype(np.float64)
+    centred -= centred.mean()
+    power = float(np.square(centred).mean())
+    return max(LEVEL_FLOOR_DBFS, 10.0 * float(np.log10(power))) if power > 0 else LEVEL_FLOOR_DBFS
+
+
+class StreamPipeline:
+    """The features of one stream, step by step.
+
+    Parameters
+    ----------
+    sr, channels : int
+        Rate [Hz] and channels of the source.
+    specs : sequence of FrontEndSpec
+        Distinct front ends that the models of the stream hear.
+    step_s : float
+        Time between estimates [s].
+    select : tuple of int, or None
+        Channels that are averaged, from 1; None means all.
+
+    Raises
+    ------
+    UsageError
+        If a selected channel does not exist or a front end does not fit the step.
+    """
+
+    def __init__(
+        self,
+        sr: int,
+        channels: int,
+        specs: Sequence[FrontEndSpec],
+        step_s: float,
+        select: tuple[int, ...] | None = None,
+    ) -> None:
+        if select is not None and max(select) > channels:
+            raise UsageError(
+                f"channel {max(select)} is selected but the source has {channels}: "
+                f"select from 1 to {channels}"
+            )
+        self.sr = sr
+        self.channels = channels
+        self.step_s = step_s
+        self.nonfinite_samples = 0
+        self.clipped_samples = 0
+        self._columns = list(range(channels)) if select is None else [c - 1 for c in select]
+        self._frames_per_step = {spec: spec.frames_per_step(step_s) for spec in specs}
+        self._resamplers = {spec.sr: Resampler(sr, spec.sr) for spec in specs}
+        self._front_ends = {spec: FrontEnd(spec) for spec in specs}
+        self._index = 0
+        self._position = 0
+        self._begin()
+
+    @property
+    def latency_s(self) -> float:
+        """Longest known delay of a resampler [s]: how much later than its end a step is due."""
+        return max((r.latency_s for r in self._resamplers.values()), default=0.0)
+
+    @property
+    def rates(self) -> list[int]:
+        """Rates that the front ends hear [Hz]."""
+        return sorted(self._resamplers)
+
+    def push(self, samples: Float32) -> list[StepInput]:
+        """Take the next samples [shape=(n, channels)] and return the steps they complete."""
+        if samples.ndim != 2 or samples.shape[1] != self.channels:
+            raise UsageError(
+                f"block has shape {samples.shape}, expected (n, {self.channels}): "
+                "give samples by channels"
+            )
+        chosen, clipped = self._clean(samples)
+        self._append(_downmix(chosen), clipped)
+        steps: list[StepInput] = []
+        # Nothing is transformed before a step's sound is complete: its frames go side by side.
+        while self._heard >= self._boundary(self._index):
+            before = self._index
+            self._transform()
+            steps.extend(self._collect())
+            if self._index == before:
+                break
+        return steps
+
+    def skip(self, lost: int) -> list[StepInput]:
+        """Account for `lost` samples: a short hole is filled, a longer one starts afresh."""
+        if lost <= 0:
+            return []
+        if lost <= HOLE_FILLED_S * self.sr:
+            return self.push(np.zeros((lost, self.channels), np.float32))
+        self._position += lost
+        self._index = max(self._index, round(self._position / (self.sr * self.step_s)))
+        self._begin()
+        return []
+
+    def flush(self) -> list[StepInput]:
+        """Drain the resamplers and return the last whole steps; an unfinished one is dropped."""
+        self._transform()
+        for sr, resampler in self._resamplers.items():
+            tail = resampler.flush()
+            self._feed(sr, tail)
+        return self._collect()
+
+    # A life of the features, from the start or from the end of a long hole. Positions within it
+    # count from its first sample, so that the grid of steps begins there.
+
+    def _begin(self) -> None:
+        self._origin_index = self._index
+        self._origin_position = self._position
+        self._heard = 0
+        self._fresh = True
+        self._pending: list[Float32] = []
+        self._level_parts: list[tuple[Float32, npt.NDArray[np.bool_]]] = []
+        self._queues: dict[FrontEndSpec, list[Float32]] = {s: [] for s in self._front_ends}
+        for resampler in self._resamplers.values():
+            resampler.reset()
+        for front_end in self._front_ends.values():
+            front_end.reset()
+            front_end.prime()
+
+    def _boundary(self, index: int) -> int:
+        """Return the number of samples of this life at which step `index` ends."""
+        return round((index + 1 - self._origin_index) * self.step_s * self.sr)
+
+    def _clean(self, samples: Float32) -> tuple[Float32, npt.NDArray[np.bool_]]:
+        chosen = np.ascontiguousarray(samples[:, self._columns], np.float32)
+        finite = np.isfinite(chosen)
+        if not finite.all():
+            self.nonfinite_samples += int(chosen.size - np.count_nonzero(finite))
+            chosen = np.where(finite, chosen, np.float32(0.0))
+        clipped = np.abs(chosen) >= CLIP_AT
+        self.clipped_samples += int(np.count_nonzero(clipped))
+        return chosen, clipped
+
+    def _append(self, y: Float32, clipped: npt.NDArray[np.bool_]) -> None:
+        if not y.size:
+            return
+        self._pending.append(y)
+        self._level_parts.append((y, clipped))
+        self._heard += y.size
+        self._position += y.size
+
+    def _transform(self) -> None:
+        if not self._pending:
+            return
+        y = np.concatenate(self._pending)
+        self._pending = []
+        for sr, resampler in self._resamplers.items():
+            self._feed(sr, resampler.push(y))
+
+    def _feed(self, sr: int, y: Float32) -> None:
+        for spec, front_end in self._front_ends.items():
+            if spec.sr == sr:
+                frames = front_end.push(y)
+                if len(frames):
+                    self._queues[spec].append(np.array(frames, np.float32))
+
+    def _collect(self) -> list[StepInput]:
+        steps: list[StepInput] = []
+        while self._heard >= self._boundary(self._index) and all(
+            sum(map(len, queue)) >= self._frames_per_step[spec]
+            for spec, queue in self._queues.items()
+        ):
+            y, clipped = self._take_level()
+            steps.append(
+                StepInput(
+                    index=self._index,
+                    end=self._origin_position + self._boundary(self._index),
+                    features={spec: self._take_frames(spec) for spec in self._queues},
+                    level_dbfs=level_dbfs(y),
+                    clipping=float(clipped.mean()) > CLIPPING_SHARE,
+                    fresh=self._fresh,
+                )
+            )
+            self._fresh = False
+            self._index += 1
+        return steps
+
+    def _take_frames(self, spec: FrontEndSpec) -> Float32:
+        n = self._frames_per_step[spec]
+        frames = _joined(self._queues[spec])
+        self._queues[spec] = [frames[n:]] if len(frames) > n else []
+        return frames[:n]
+
+    def _take_level(self) -> tuple[Float32, npt.NDArray[np.bool_]]:
+        n = self._boundary(self._index) - self._boundary(self._index - 1)
+        y = _joined([part[0] for part in self._level_parts])
+        clipped = _joined([part[1] for part in self._level_parts])
+        self._level_parts = [(y[n:], clipped[n:])]
+        return y[:n], clipped[:n]
+
+
+def _joined(parts: list[npt.NDArray[_T]]) -> npt.NDArray[_T]:
+    # A single long part is not copied: a whole file may come as one block.
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _downmix(chosen: Float32) -> Float32:
+    # Channel by channel: numpy's mean over a short axis may sum in an order that depends on the
+    # number of rows, and the estimates must not depend on the block size.
+    y: Float32 = chosen[:, 0].copy()
+    for column in range(1, chosen.shape[1]):
+        y += chosen[:, column]
+    if chosen.shape[1] > 1:
+        y *= np.float32(1.0 / chosen.shape[1])
+    return y
