@@ -81,6 +81,8 @@ class StreamPipeline:
         Time between estimates [s].
     select : tuple of int, or None
         Channels that are averaged, from 1; None means all.
+    first_index : int
+        Index of the first step: a source that comes back at another rate goes on counting.
 
     Raises
     ------
@@ -95,6 +97,7 @@ class StreamPipeline:
         specs: Sequence[FrontEndSpec],
         step_s: float,
         select: tuple[int, ...] | None = None,
+        first_index: int = 0,
     ) -> None:
         if select is not None and max(select) > channels:
             raise UsageError(
@@ -110,14 +113,24 @@ class StreamPipeline:
         self._frames_per_step = {spec: spec.frames_per_step(step_s) for spec in specs}
         self._resamplers = {spec.sr: Resampler(sr, spec.sr) for spec in specs}
         self._front_ends = {spec: FrontEnd(spec) for spec in specs}
-        self._index = 0
-        self._position = 0
+        self._index = first_index
+        self._position = round(first_index * step_s * sr)
         self._begin()
 
     @property
     def latency_s(self) -> float:
         """Longest known delay of a resampler [s]: how much later than its end a step is due."""
         return max((r.latency_s for r in self._resamplers.values()), default=0.0)
+
+    @property
+    def position(self) -> int:
+        """Samples since the stream began, heard or known to be lost, at the source's rate."""
+        return self._position
+
+    @property
+    def next_index(self) -> int:
+        """Index of the step that is being gathered."""
+        return self._index
 
     @property
     def rates(self) -> list[int]:

@@ -1,0 +1,189 @@
+"""`streammer listen`: hear a source and publish its mood."""
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from streammer.cli import complain, on_signals, undash
+from streammer.config import DEFAULT_ENDPOINT, Pace, StreamConfig, parse_select
+from streammer.errors import OutputError, UsageError
+from streammer.estimate import MoodEstimate
+
+__all__ = ["listen"]
+
+
+def listen(
+    source: str,
+    /,
+    *,
+    pace: Pace | None = None,
+    select: str | None = None,
+    silence: float = -70.0,
+    model: Annotated[list[str] | None, Parameter(negative=())] = None,
+    name: str = "main",
+    bind: str | None = None,
+    jsonl: Path | None = None,
+    smoothing: float = 0.0,
+    publish: Annotated[bool, Parameter(negative="--no-publish")] = True,
+    insecure: Annotated[bool, Parameter(negative=())] = False,
+    format: str = "f32le",
+    rate: int = 44100,
+    channels: int = 2,
+    device: str = "cpu",
+) -> int:
+    """Hear a source and say, twice a second, how it feels: here, and on the bus.
+
+    Parameters
+    ----------
+    source
+        mic, device:NAME, a file, a URL, or - for raw PCM from a pipe.
+    pace
+        live: files are played by the clock (default). fast: as fast as possible; publishes only
+        with an explicit --bind. A pipe is taken as it comes unless --pace says otherwise.
+    select
+        Channels to average, from 1, such as 3,4; default all.
+    silence
+        Sound under this level is silence [dBFS].
+    model
+        Name or path; give it twice to combine two: each output comes from the first that has it.
+    name
+        Name of the stream on the bus.
+    bind
+        Endpoint to publish on; default tcp://127.0.0.1:5580.
+    jsonl
+        Append every estimate to this file as a line of JSON.
+    smoothing
+        Time constant of output smoothing [s].
+    publish
+        Publish on the bus.
+    insecure
+        Allow a bind beyond this machine: anyone who can reach the port can listen.
+    format
+        Raw PCM only: f32le, s16le, s24le or s32le.
+    rate
+        Raw PCM only: samples a second.
+    channels
+        Raw PCM only.
+    device
+        Where the model runs: cpu or cuda.
+    """
+    from streammer.bus import Publisher
+    from streammer.engine import Engine, load_models
+    from streammer.feed import open_feed
+
+    config = StreamConfig(
+        name=name,
+        models=tuple(model or ["default"]),
+        select=None if select is None else parse_select(select),
+        silence_dbfs=silence,
+        smoothing_s=smoothing,
+    )
+    if bind is not None and not publish:
+        raise UsageError("--bind and --no-publish contradict each other: give one of them")
+    feed = open_feed(undash(source), pace=pace, format=format, rate=rate, channels=channels)
+    with ExitStack() as stack:
+        log = None if jsonl is None else stack.enter_context(_Log(jsonl))
+        publisher = None
+        if publish and (feed.pace == "live" or bind is not None):
+            publisher = Publisher(bind or DEFAULT_ENDPOINT, insecure=insecure)
+            stack.callback(publisher.close)
+        models = load_models(config.models, device=device)
+        engine = Engine(feed.source, config, models, pace=feed.pace, publisher=publisher)
+        stack.enter_context(on_signals(engine))
+        sinks: list[Callable[[MoodEstimate], None]] = []
+        if log is not None:
+            sinks.append(log.write)
+        if sys.stdout.isatty():
+            from streammer.cli.view import LiveView
+
+            where = "not published" if publisher is None else f"published on {publisher.endpoint}"
+            view = stack.enter_context(LiveView(where))
+            sinks.append(view.update)
+        else:
+            if publisher is not None:
+                complain(f"publishing {name} on {publisher.endpoint}")
+            sinks.append(_Lines(sys.stdout, engine.stop).write)
+        summary = engine.run(sinks)
+    _say(summary)
+    return OutputError.exit_code if log is not None and log.failed else 0
+
+
+class _Lines:
+    """Estimates as lines of JSON on a stream that may be closed by its reader at any time."""
+
+    def __init__(self, out: IO[str], stop: Callable[[], None]) -> None:
+        self._out = out
+        self._stop = stop
+        self._open = True
+
+    def write(self, estimate: MoodEstimate) -> None:
+        """Write one line; when nobody reads any more, end in order."""
+        if not self._open:
+            return
+        try:
+            self._out.write(msgspec.json.encode(estimate).decode() + "\n")
+            self._out.flush()
+        except BrokenPipeError:
+            from streammer.cli import _close_stdout
+
+            self._open = False
+            _close_stdout()
+            self._stop()
+
+
+class _Log:
+    """A file of JSON lines, appended to and flushed every tick.
+
+    When it cannot be written any more (disk full), that is said once and the mood goes on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.failed = False
+        self._path = path
+        try:
+            self._file = path.open("ab", buffering=0)
+        except OSError as error:
+            raise OutputError(
+                f"{path} cannot be written ({error.strerror}): choose another place"
+            ) from error
+
+    def __enter__(self) -> "_Log":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._file.close()
+
+    def write(self, estimate: MoodEstimate) -> None:
+        """Append one line."""
+        if self.failed:
+            return
+        try:
+            self._file.write(msgspec.json.encode(estimate) + b"\n")
+        except OSError as error:
+            self.failed = True
+            complain(
+                f"{self._path} cannot be written any more ({error.strerror}): "
+                "the mood goes on without it; make room and start again"
+            )
+
+
+def _say(summary: object) -> None:
+    from streammer.engine import Summary
+
+    assert isinstance(summary, Summary)
+    states = ", ".join(f"{s:.1f} s {name}" for name, s in summary.seconds_by_state.items())
+    means = ", ".join(f"{axis} {x:+.2f}" for axis, x in summary.mean.items())
+    print(
+        f"{summary.t_audio_s:.1f} s of sound, {summary.estimates} estimates ({states}); "
+        f"mean {means or 'none'}; lag p50 {summary.lag_ms_p50:.1f} ms, "
+        f"max {summary.lag_ms_max:.1f} ms; {summary.lost_samples} samples lost, "
+        f"{summary.reopened} times re-opened",
+        file=sys.stderr,
+    )
+    if summary.detail:
+        complain(summary.detail)

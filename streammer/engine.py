@@ -1,0 +1,278 @@
+"""The one loop: blocks in, estimates out, and ticks that never stop.
+
+`Engine` runs one stream. What belongs to a stream lives in `stream.Stream`, and all due steps go
+through `stream.step_due`, so that many streams are a loop over them.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streammer.backends.onnx import OnnxBackend
+from streammer.bus import Publisher
+from streammer.capture import Arrival, Capture, DirectCapture, ThreadedCapture
+from streammer.clock import Clock, SystemClock
+from streammer.config import Pace, StreamConfig
+from streammer.errors import InputError
+from streammer.estimate import MoodEstimate, State
+from streammer.model import load_model
+from streammer.pipeline import StreamPipeline
+from streammer.sources import Source, SourceEnd
+from streammer.stream import Due, LoadedModel, Stream, common_step_s, step_due
+
+__all__ = ["DEGRADED_AFTER_S", "Engine", "Sink", "Summary", "load_models"]
+
+Sink = Callable[[MoodEstimate], None]
+
+DEGRADED_AFTER_S = 0.75
+"""No fresh sound for this long, and ticks go on without it [s]."""
+
+STATUS_EVERY_S = 5.0
+
+LAGS_KEPT = 7200
+"""Newest lags over which the summary's median and maximum are taken: an hour at 2 Hz."""
+
+_FAST_WAIT_S = 0.5
+_STOP_POLL_S = 0.25
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run went.
+
+    Attributes
+    ----------
+    estimates, steps, degraded_ticks, lost_samples, nonfinite_samples, reopened : int
+    t_audio_s : float
+        Sound heard or known to be lost [s].
+    seconds_by_state : dict
+        Seconds of ticks by state [s].
+    mean : dict
+        Means of valence and arousal over ticks in `live` or `clipping`.
+    lag_ms_p50, lag_ms_max : float
+        Measured lag over the newest `LAGS_KEPT` ticks [ms].
+    detail : str
+        What the source said at its end; empty if it ended in order.
+    """
+
+    estimates: int
+    steps: int
+    degraded_ticks: int
+    lost_samples: int
+    nonfinite_samples: int
+    reopened: int
+    t_audio_s: float
+    seconds_by_state: dict[str, float]
+    mean: dict[str, float]
+    lag_ms_p50: float
+    lag_ms_max: float
+    detail: str
+
+
+def load_models(names: Sequence[str], *, device: str = "cpu") -> list[LoadedModel]:
+    """Load and check models, and step each once so that nothing is slow later.
+
+    Raises
+    ------
+    ModelError
+        If one is unknown or refused, or if they differ in `step_s`.
+    """
+    loaded = []
+    for name in names:
+        model = load_model(name)
+        loaded.append(LoadedModel(model, OnnxBackend(model, device=device)))
+    step_s = common_step_s(loaded)
+    specs = tuple(dict.fromkeys(s for m in loaded for s in m.model.front_ends.values()))
+    # The kernels are compiled, or read from numba's cache, before a device is opened.
+    warm = StreamPipeline(44100, 1, specs, step_s)
+    warm.push(np.zeros((int(44100 * (step_s + 0.1)), 1), np.float32))
+    for m in loaded:
+        slot = m.backend.acquire()
+        m.backend.step(
+            [slot],
+            {
+                name: np.zeros((1, spec.frames_per_step(step_s), spec.n_bins), np.float32)
+                for name, spec in m.model.front_ends.items()
+            },
+        )
+        m.backend.release(slot)
+    return loaded
+
+
+class Engine:
+    """One source, one stream, its subscribers.
+
+    Parameters
+    ----------
+    source : Source
+        Not yet open.
+    config : StreamConfig
+    models : sequence of LoadedModel
+    pace : str
+        'live': ticks keep coming whatever the source does. 'fast': as fast as the source gives.
+    publisher : Publisher, optional
+        Where estimates and status go.
+    clock : Clock, optional
+    capture : callable, optional
+        How blocks are fetched from the open source; by default a thread at live pace.
+
+    Notes
+    -----
+    `stop` may be called from any thread or signal handler.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        config: StreamConfig,
+        models: Sequence[LoadedModel],
+        *,
+        pace: Pace,
+        publisher: Publisher | None = None,
+        clock: Clock | None = None,
+        capture: Callable[[Source, Clock], Capture] | None = None,
+    ) -> None:
+        self._source = source
+        self._config = config
+        self._models = tuple(models)
+        self._pace = pace
+        self._publisher = publisher
+        self._clock = clock or SystemClock()
+        self._make_capture = capture or (ThreadedCapture if pace == "live" else DirectCapture)
+        self._stop = threading.Event()
+        self._stream: Stream | None = None
+        self._status_due = 0.0
+        self._status_state: State | None = None
+        self._detail = ""
+        self._estimates = 0
+        self._seconds: dict[str, float] = {}
+        self._sums = {"valence": (0, 0.0), "arousal": (0, 0.0)}
+        self._lags: deque[float] = deque(maxlen=LAGS_KEPT)
+
+    def stop(self) -> None:
+        """Ask the loop to end in order."""
+        self._stop.set()
+
+    def run(self, sinks: Sequence[Sink] = ()) -> Summary:
+        """Run to the end of the source, or until `stop`; give every estimate to every sink."""
+        for estimate in self.estimates():
+            for sink in sinks:
+                sink(estimate)
+        return self.summary()
+
+    def estimates(self) -> Iterator[MoodEstimate]:
+        """Open the source and yield estimates, already published, until it ends.
+
+        Raises
+        ------
+        InputError
+            If the source ends before one step, or cannot be read.
+        DeviceError, NetworkError
+            If it cannot be opened.
+        """
+        try:
+            info = self._source.open()
+            stream = self._stream = Stream(self._config, self._models, info, self._clock)
+        except BaseException:
+            self._source.close()
+            raise
+        capture = self._make_capture(self._source, self._clock)
+        try:
+            yield from self._loop(stream, capture)
+            self._finish(stream)
+        finally:
+            capture.close()
+            stream.close()
+
+    def summary(self) -> Summary:
+        """Return how the run went up to now."""
+        stream = self._stream
+        if stream is None:
+            raise RuntimeError("the engine has not run")
+        status = stream.status(reopened=self._reopened())
+        return Summary(
+            estimates=self._estimates,
+            steps=stream.steps,
+            degraded_ticks=stream.degraded_ticks,
+            lost_samples=stream.lost_samples,
+            nonfinite_samples=status.nonfinite_samples,
+            reopened=status.reopened,
+            t_audio_s=stream.t_audio_s,
+            seconds_by_state=dict(self._seconds),
+            mean={axis: total / n for axis, (n, total) in self._sums.items() if n},
+            lag_ms_p50=float(np.median(self._lags)) if self._lags else 0.0,
+            lag_ms_max=max(self._lags, default=0.0),
+            detail=self._detail,
+        )
+
+    def _loop(self, stream: Stream, capture: Capture) -> Iterator[MoodEstimate]:
+        tick_at = self._clock.monotonic() + DEGRADED_AFTER_S
+        while not self._stop.is_set():
+            wait = tick_at - self._clock.monotonic() if self._pace == "live" else _FAST_WAIT_S
+            item = capture.get(min(max(0.0, wait), _STOP_POLL_S))
+            if isinstance(item, Arrival):
+                tick_at = self._clock.monotonic() + DEGRADED_AFTER_S
+                for due in stream.ingest(item.block, item.info):
+                    yield from self._step(stream, due, item.t_arrival)
+            elif isinstance(item, SourceEnd):
+                self._detail = item.detail if item.reason != "eof" or item.detail else ""
+                for due in stream.flush():
+                    yield from self._step(stream, due, self._clock.monotonic())
+                self._refuse_nothing_heard(stream, item)
+                return
+            elif self._pace == "live" and self._clock.monotonic() >= tick_at:
+                yield self._deliver(stream, stream.tick_degraded(tick_at))
+                tick_at += stream.step_s
+
+    def _step(self, stream: Stream, due: Due, t_due: float) -> Iterator[MoodEstimate]:
+        for estimate in step_due([(stream, due)], t_due):
+            yield self._deliver(stream, estimate)
+
+    def _deliver(self, stream: Stream, estimate: MoodEstimate) -> MoodEstimate:
+        if self._publisher is not None:
+            self._publisher.publish(estimate)
+            self._publish_status(stream)
+        self._estimates += 1
+        self._seconds[estimate.state] = self._seconds.get(estimate.state, 0.0) + stream.step_s
+        if estimate.state in ("live", "clipping"):
+            for axis, (n, total) in self._sums.items():
+                value = getattr(estimate, axis)
+                if value is not None:
+                    self._sums[axis] = (n + 1, total + value)
+        self._lags.append(estimate.lag_ms)
+        return estimate
+
+    def _publish_status(self, stream: Stream) -> None:
+        now = self._clock.monotonic()
+        if self._publisher is None:
+            return
+        if stream.state != self._status_state or now >= self._status_due:
+            status = stream.status(reopened=self._reopened(), detail=self._detail_now())
+            self._publisher.publish_status(status)
+            self._status_state = stream.state
+            self._status_due = now + STATUS_EVERY_S
+
+    def _finish(self, stream: Stream) -> None:
+        if self._publisher is not None:
+            self._publisher.publish(stream.end())
+            self._publish_status(stream)
+
+    def _reopened(self) -> int:
+        return int(getattr(self._source, "reopened", 0))
+
+    def _detail_now(self) -> str:
+        return self._detail or str(getattr(self._source, "detail", ""))
+
+    def _refuse_nothing_heard(self, stream: Stream, end: SourceEnd) -> None:
+        if stream.steps:
+            return
+        if end.reason == "error":
+            raise InputError(end.detail)
+        heard = stream.heard_s
+        raise InputError(
+            f"{stream.info.name} has {heard:.2f} s of sound, at least {stream.step_s} s "
+            "(one step) is expected: give a longer input"
+        )
