@@ -1,0 +1,1 @@
+"""The bundled demo track: synthesis, effects and score, in numpy alone."""
