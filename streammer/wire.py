@@ -1,0 +1,178 @@
+"""The wire format: topics, and one JSON object a message (docs/wire.md).
+
+What is sent is checked by the same rules as what is received, so that a subscriber in any language
+may rely on them: every float is finite, every value in its range.
+"""
+
+import re
+from math import isfinite
+from typing import TypeVar
+
+import msgspec
+
+from streammer.errors import UsageError
+from streammer.estimate import MoodEstimate, StreamStatus
+
+__all__ = [
+    "MAX_PAYLOAD_BYTES",
+    "WireError",
+    "check_stream",
+    "decode_mood",
+    "decode_status",
+    "encode",
+    "mood_topic",
+    "status_topic",
+]
+
+MAX_PAYLOAD_BYTES = 65536
+"""No message of v 1 comes near it (an estimate takes 400 bytes); more is malformed."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_EPOCH = re.compile(r"[0-9a-f]{16}")
+_MAX_COUNT = 2**53
+"""Above it, a JSON number is no longer exact in every language."""
+
+Message = TypeVar("Message", MoodEstimate, StreamStatus)
+
+_encoder = msgspec.json.Encoder()
+_mood_decoder = msgspec.json.Decoder(MoodEstimate)
+_status_decoder = msgspec.json.Decoder(StreamStatus)
+
+
+class WireError(ValueError):
+    """A message that does not keep the wire format; subscribers count it and go on."""
+
+
+def check_stream(name: str) -> str:
+    """Return `name` if a stream may be called so, else raise `UsageError`."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UsageError(
+            f"stream name {name!r} is malformed; expected 1 to 63 characters of a-z 0-9 . _ - "
+            "that begin with a letter or digit, for example main"
+        )
+    return name
+
+
+def mood_topic(stream: str) -> bytes:
+    """Return the topic of a stream's estimates."""
+    return b"mood/" + stream.encode("ascii")
+
+
+def status_topic(stream: str) -> bytes:
+    """Return the topic of a stream's status."""
+    return b"status/" + stream.encode("ascii")
+
+
+def encode(message: Message) -> bytes:
+    """Return the JSON object of a message.
+
+    Raises
+    ------
+    WireError
+        A value that may not leave: not finite, or out of its range. (A JSON encoder would turn
+        NaN into null, and so say something else.)
+    """
+    _check(message)
+    try:
+        return _encoder.encode(message)
+    except UnicodeEncodeError:  # a file name that is no UTF-8, carried as surrogates
+        return _encoder.encode(_printable(message))
+
+
+def decode_mood(payload: bytes, stream: str) -> MoodEstimate:
+    """Return the estimate in `payload`; `WireError` if it is none of `stream`."""
+    return _decode(_mood_decoder, payload, stream)
+
+
+def decode_status(payload: bytes, stream: str) -> StreamStatus:
+    """Return the status in `payload`; `WireError` if it is none of `stream`."""
+    return _decode(_status_decoder, payload, stream)
+
+
+def _decode(decoder: msgspec.json.Decoder[Message], payload: bytes, stream: str) -> Message:
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise WireError(f"{len(payload)} bytes; expected at most {MAX_PAYLOAD_BYTES}")
+    try:
+        message = decoder.decode(payload)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise WireError(str(error)) from error
+    _check(message)
+    if message.stream != stream:
+        raise WireError(f"stream {message.stream!r} under the topic of {stream!r}")
+    return message
+
+
+def _check(message: MoodEstimate | StreamStatus) -> None:
+    """Raise `WireError` at the first value that breaks a rule of docs/wire.md."""
+    _require(message.v == 1, "v", message.v, "1")
+    _require(bool(_NAME.fullmatch(message.stream)), "stream", message.stream, "a stream name")
+    _require(bool(_EPOCH.fullmatch(message.epoch)), "epoch", message.epoch, "16 hex digits")
+    if isinstance(message, MoodEstimate):
+        _check_mood(message)
+    else:
+        _check_status(message)
+
+
+def _check_mood(m: MoodEstimate) -> None:
+    for name in ("valence", "arousal"):
+        _require_range(m, name, -1.0, 1.0)
+    for name in ("sigma_valence", "sigma_arousal"):
+        _require_range(m, name, 0.0)
+    for name in ("p_positive", "p_energetic"):
+        _require_range(m, name, 0.0, 1.0)
+    for name in ("t_capture", "t_publish", "lag_ms"):
+        _require_range(m, name)
+    _require_range(m, "t_audio_s", 0.0)
+    _require_range(m, "level_dbfs", -120.0)
+    for name in ("seq", "lost_samples"):
+        _require_range(m, name, 0, _MAX_COUNT)
+    both = m.valence is not None and m.arousal is not None
+    _require(both or m.quadrant is None, "quadrant", m.quadrant, "null without both axes")
+
+
+def _check_status(s: StreamStatus) -> None:
+    for name in ("step_s", "latency_s", "uptime_s"):
+        _require_range(s, name, 0.0)
+    for name in (
+        "sr",
+        "channels",
+        "steps",
+        "degraded_ticks",
+        "lost_samples",
+        "reopened",
+        "nonfinite_samples",
+        "clipped_samples",
+    ):
+        _require_range(s, name, 0, _MAX_COUNT)
+
+
+def _require_range(
+    message: MoodEstimate | StreamStatus,
+    name: str,
+    low: float = float("-inf"),
+    high: float = float("inf"),
+) -> None:
+    value = getattr(message, name)
+    if value is not None:
+        good = isfinite(value) and low <= value <= high
+        _require(good, name, value, f"a finite number in [{low:g}, {high:g}]")
+
+
+def _require(good: bool, name: str, value: object, expected: str) -> None:
+    if not good:
+        raise WireError(f"{name} is {str(value)[:80]!r}; expected {expected}")
+
+
+def _printable(message: Message) -> Message:
+    """Return the message with what is no Unicode in its texts replaced by '?'."""
+    return msgspec.convert(_cleaned(msgspec.to_builtins(message)), type(message))
+
+
+def _cleaned(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _cleaned(item) for key, item in value.items()}
+    return value
