@@ -187,6 +187,11 @@ class Engine:
             capture.close()
             stream.close()
 
+    @property
+    def heard_s(self) -> float:
+        """Sound heard or known to be lost, unfinished step included [s]."""
+        return 0.0 if self._stream is None else self._stream.heard_s
+
     def summary(self) -> Summary:
         """Return how the run went up to now."""
         stream = self._stream

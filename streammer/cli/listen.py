@@ -1,8 +1,10 @@
 """`streammer listen`: hear a source and publish its mood."""
 
+import errno
+import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -162,10 +164,15 @@ class _Log:
         """Append one line."""
         if self.failed:
             return
+        line = msgspec.json.encode(estimate) + b"\n"
+        size = os.fstat(self._file.fileno()).st_size
         try:
-            self._file.write(msgspec.json.encode(estimate) + b"\n")
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             self.failed = True
+            with suppress(OSError):
+                self._file.truncate(size)  # no half line stays behind
             complain(
                 f"{self._path} cannot be written any more ({error.strerror}): "
                 "the mood goes on without it; make room and start again"

@@ -1,0 +1,220 @@
+"""`listen` and `label` for Python programs: the same engine as the command line."""
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy.typing as npt
+
+from streammer.bus import Publisher
+from streammer.config import Pace, StreamConfig
+from streammer.engine import Engine, load_models
+from streammer.errors import InputError
+from streammer.estimate import MoodEstimate
+from streammer.feed import open_feed
+from streammer.labelling import Row, find_audio, label_files
+
+__all__ = ["Listener", "label", "listen"]
+
+_KEPT = 64
+"""Estimates that wait for a slow reader at live pace; older ones are dropped."""
+
+
+class Listener:
+    """An iterator of estimates; also a context manager, so that a live source can be closed.
+
+    At live pace the engine runs in a thread of its own: ticks, and the bus, do not wait for the
+    reader of this iterator, who gets the newest 64 at most. At fast pace nothing is dropped.
+    """
+
+    def __init__(self, engine: Engine, pace: Pace, publisher: Publisher | None) -> None:
+        self._engine = engine
+        self._publisher = publisher
+        self._thread: threading.Thread | None = None
+        if pace == "fast":
+            self._estimates = self._fast()
+        else:
+            self._queue: queue.Queue[MoodEstimate | BaseException | None] = queue.Queue()
+            self._thread = threading.Thread(target=self._run, name="streammer-listen", daemon=True)
+            self._thread.start()
+            self._estimates = self._live()
+
+    def __iter__(self) -> "Listener":
+        return self
+
+    def __next__(self) -> MoodEstimate:
+        return next(self._estimates)
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening, close the source and leave the bus."""
+        self._engine.stop()
+        self._estimates.close()
+        if self._thread is not None:
+            self._thread.join(timeout=5.0)
+        self._unbind()
+
+    def _fast(self) -> Iterator[MoodEstimate]:
+        try:
+            yield from self._engine.estimates()
+        finally:
+            self._unbind()
+
+    def _live(self) -> Iterator[MoodEstimate]:
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def _run(self) -> None:
+        last: BaseException | None = None
+        try:
+            self._engine.run([self._keep])
+        except BaseException as error:  # raised again where the estimates are read
+            last = error
+        finally:
+            self._unbind()
+            self._queue.put(last)
+
+    def _keep(self, estimate: MoodEstimate) -> None:
+        while self._queue.qsize() >= _KEPT:
+            self._queue.get_nowait()
+        self._queue.put(estimate)
+
+    def _unbind(self) -> None:
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            publisher.close()
+
+
+def listen(
+    source: str | Path | npt.NDArray[Any],
+    *,
+    sr: int | None = None,
+    pace: Pace | None = None,
+    model: str | Sequence[str] = "default",
+    select: Sequence[int] | None = None,
+    silence_dbfs: float = -70.0,
+    smoothing_s: float = 0.0,
+    name: str = "main",
+    bind: str | None = None,
+    insecure: bool = False,
+    format: str = "f32le",
+    rate: int = 44100,
+    channels: int = 2,
+) -> Listener:
+    """Iterate over the mood of a source, an estimate every step (0.5 s).
+
+    Parameters
+    ----------
+    source : str, Path, or np.ndarray [shape=(n,) or (n, channels)]
+        mic, device:NAME, a path, a URL, '-' (raw PCM on stdin), or samples in [-1, 1].
+    sr : int
+        Rate of an array [Hz]; arrays only.
+    pace : str, optional
+        'live' or 'fast'; by default arrays are fast, all else is live.
+    model : str or sequence of str
+        Names or paths; each output comes from the first model that has it.
+    select : sequence of int, optional
+        Channels that are averaged, from 1; default all.
+    silence_dbfs : float
+        Sound under this level is silence [dBFS].
+    smoothing_s : float
+        Time constant of output smoothing [s]; 0 means none.
+    name : str
+        Name of the stream.
+    bind : str, optional
+        Endpoint to publish on, such as tcp://127.0.0.1:5580; default none.
+    insecure : bool
+        Allow a bind beyond this machine.
+    format, rate, channels
+        Of raw PCM: f32le or s16le, Hz, count.
+
+    Returns
+    -------
+    Listener
+        Iterator of `MoodEstimate`, and context manager.
+
+    Raises
+    ------
+    UsageError, InputError, DeviceError, NetworkError, ModelError
+        As `streammer.errors` describes them; what only shows when the source is opened is raised
+        by the first `next`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from streammer import listen
+    >>> tone = 0.1 * np.sin(2 * np.pi * 220 * np.arange(44100) / 44100)
+    >>> [mood.seq for mood in listen(tone.astype("float32"), sr=44100)]
+    [0, 1]
+    """
+    names = (model,) if isinstance(model, str) else tuple(model)
+    config = StreamConfig(
+        name=name,
+        models=names,
+        select=None if select is None else tuple(select),
+        silence_dbfs=silence_dbfs,
+        smoothing_s=smoothing_s,
+    )
+    named = str(source) if isinstance(source, Path) else source
+    feed = open_feed(named, pace=pace, sr=sr, format=format, rate=rate, channels=channels)
+    models = load_models(names)
+    publisher = None if bind is None else Publisher(bind, insecure=insecure)
+    engine = Engine(feed.source, config, models, pace=feed.pace, publisher=publisher)
+    return Listener(engine, feed.pace, publisher)
+
+
+def label(
+    paths: Sequence[str | Path] | str | Path,
+    *,
+    steps: bool = False,
+    model: str | Sequence[str] = "default",
+    select: Sequence[int] | None = None,
+    silence_dbfs: float = -70.0,
+    smoothing_s: float = 0.0,
+    jobs: int = 1,
+) -> Iterator[Row]:
+    """Iterate over the mood of files, a dict a file (or a step), as `streammer label` writes it.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Files, or folders that are searched for audio.
+    steps : bool
+        One row a step instead of one a file.
+    model, select, silence_dbfs, smoothing_s
+        As in `listen`.
+    jobs : int
+        Processes. With more than one, guard your program by ``if __name__ == "__main__":``.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used. `streammer label` skips such files instead.
+    """
+    names = (model,) if isinstance(model, str) else tuple(model)
+    config = StreamConfig(
+        models=names,
+        select=None if select is None else tuple(select),
+        silence_dbfs=silence_dbfs,
+        smoothing_s=smoothing_s,
+    )
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    for result in label_files(find_audio(given), config, steps=steps, jobs=jobs):
+        if result.error:
+            raise InputError(f"{result.path}: {result.error}")
+        yield from result.rows

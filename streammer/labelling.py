@@ -1,0 +1,199 @@
+"""The mood of many files, as fast as possible, over the cores.
+
+A file that cannot be used is reported and skipped; the rest is done.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streammer.config import StreamConfig
+from streammer.engine import Engine, load_models
+from streammer.errors import InputError, StreammerError
+from streammer.estimate import MoodEstimate, quadrant_of
+from streammer.feed import open_feed
+from streammer.stream import LoadedModel
+
+__all__ = ["AUDIO_SUFFIXES", "FileResult", "columns", "find_audio", "label_file", "label_files"]
+
+AUDIO_SUFFIXES = frozenset(
+    ".aac .aif .aiff .au .caf .flac .m4a .mka .mkv .mp2 .mp3 .mp4 .oga .ogg .opus .w64 .wav "
+    ".weba .webm .wma".split()
+)
+"""What is taken from a folder; a file named by itself is tried whatever its suffix."""
+
+OUTPUTS = (
+    "valence",
+    "arousal",
+    "sigma_valence",
+    "sigma_arousal",
+    "p_positive",
+    "p_energetic",
+)
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What came of one file.
+
+    Attributes
+    ----------
+    path : str
+    rows : list of dict
+        One row, or one a step; empty if the file could not be used.
+    error : str
+        Why it could not be used; empty if it could.
+    warning : str
+        What of it could not be used; empty if all was.
+    """
+
+    path: str
+    rows: list[Row]
+    error: str = ""
+    warning: str = ""
+
+
+def columns(*, steps: bool) -> dict[str, type]:
+    """Return the columns of a row a file, or of a row a step, each with its type."""
+    if not steps:
+        numbers: dict[str, type] = dict.fromkeys(OUTPUTS, float)
+        return {"path": str, "duration_s": float, **numbers, "n_steps": int, "quadrant": str}
+    kinds: dict[str, type] = {"path": str}
+    for field in msgspec.structs.fields(MoodEstimate):
+        names = str(field.type)
+        kinds[field.name] = next(
+            (k for k in (float, int) if k is field.type or k.__name__ in names), str
+        )
+    return kinds
+
+
+def find_audio(paths: Sequence[str | Path]) -> list[Path]:
+    """Return the files named, and the audio files in the folders named, each once, in order.
+
+    Raises
+    ------
+    InputError
+        If a path does not exist, or a folder holds no audio.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(
+                p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file()
+            )
+            if not inside:
+                raise InputError(
+                    f"{path} holds no audio file: name a folder with music, such as {path}/album"
+                )
+            found.update(dict.fromkeys(inside))
+        else:
+            # A file that is missing is reported with the others, when its turn comes.
+            found[path] = None
+    return list(found)
+
+
+def label_file(
+    path: Path, config: StreamConfig, models: Sequence[LoadedModel], *, steps: bool
+) -> FileResult:
+    """Label one file with models that are loaded already."""
+    try:
+        feed = open_feed(str(path), pace="fast")
+        engine = Engine(feed.source, config, models, pace="fast")
+        estimates = list(engine.estimates())
+    except StreammerError as error:
+        return FileResult(str(path), [], error=str(error))
+    except Exception as error:  # a file must never end the run of all the others
+        return FileResult(str(path), [], error=f"{type(error).__name__}: {error}")
+    summary = engine.summary()
+    rows = (
+        [{"path": str(path), **msgspec.structs.asdict(e)} for e in estimates]
+        if steps
+        else [_file_row(path, engine.heard_s, estimates)]
+    )
+    return FileResult(str(path), rows, warning=summary.detail)
+
+
+def label_files(
+    paths: Sequence[Path],
+    config: StreamConfig,
+    *,
+    steps: bool = False,
+    jobs: int | None = None,
+) -> Iterator[FileResult]:
+    """Label files over the cores and yield results in the order in which they are done.
+
+    Parameters
+    ----------
+    jobs : int, optional
+        Processes; by default one a core. With 1, the work is done here.
+
+    Raises
+    ------
+    ModelError
+        If a model is unknown or refused; before anything is decoded.
+    """
+    models = load_models(config.models)
+    jobs = min(jobs or os.cpu_count() or 1, len(paths))
+    if jobs <= 1:
+        for path in paths:
+            yield label_file(path, config, models, steps=steps)
+        return
+    pool = ProcessPoolExecutor(
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin_worker,
+        initargs=(config, steps),
+    )
+    try:
+        queue = iter(paths)
+        pending: set[Future[FileResult]] = set()
+        # Only a few files a worker are handed out, so that an interruption ends at once.
+        for path in queue:
+            pending.add(pool.submit(_label_in_worker, path))
+            if len(pending) >= 2 * jobs:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_worker: tuple[StreamConfig, list[LoadedModel], bool] | None = None
+
+
+def _begin_worker(config: StreamConfig, steps: bool) -> None:
+    global _worker
+    # The parent decides what an interruption means; a worker finishes its file.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker = (config, load_models(config.models), steps)
+
+
+def _label_in_worker(path: Path) -> FileResult:
+    assert _worker is not None
+    config, models, steps = _worker
+    return label_file(path, config, models, steps=steps)
+
+
+def _file_row(path: Path, duration_s: float, estimates: Sequence[MoodEstimate]) -> Row:
+    counted = [e for e in estimates if e.state in ("live", "clipping")] or list(estimates)
+    means: Row = {}
+    for name in OUTPUTS:
+        values = [value for e in counted if (value := getattr(e, name)) is not None]
+        means[name] = sum(values) / len(values) if values else None
+    return {
+        "path": str(path),
+        "duration_s": duration_s,
+        **means,
+        "n_steps": len(estimates),
+        "quadrant": quadrant_of(means["valence"], means["arousal"]),
+    }
