@@ -1,0 +1,85 @@
+"""Data sets: one index and one loader of labels over time for each published layout."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from offline.datasets.deam import is_clips, is_official, load_clips, load_deam
+from offline.datasets.emomusic import is_emomusic, load_emomusic
+from offline.datasets.pmemo import is_pmemo, load_pmemo
+from offline.datasets.quadrants import is_4q, is_mirex, load_4q, load_mirex
+from offline.datasets.song import Clip, Curve, Dataset, Findings, Scale, Song
+from offline.datasets.vgmidi import is_vgmidi, load_vgmidi
+from streammer.errors import InputError, UsageError
+
+__all__ = [
+    "LAYOUTS",
+    "Clip",
+    "Curve",
+    "Dataset",
+    "Findings",
+    "Scale",
+    "Song",
+    "detect_layout",
+    "load_dataset",
+]
+
+
+class Layout(NamedTuple):
+    """How a layout is recognised and read."""
+
+    is_here: Callable[[Path], bool]
+    load: Callable[[Path], Dataset]
+    looks_like: str
+
+
+LAYOUTS: dict[str, Layout] = {
+    "deam": Layout(is_official, load_deam, "annotations/ and MEMD_audio/"),
+    "emomusic": Layout(is_emomusic, load_emomusic, "songs_info.csv and *_cont_average.csv"),
+    "pmemo": Layout(is_pmemo, load_pmemo, "static_annotations.csv with musicId, chorus/"),
+    "4q": Layout(is_4q, load_4q, "panda_dataset_taffc_annotations.csv"),
+    "mirex": Layout(is_mirex, load_mirex, "index.csv with id, cluster, category, artist, title"),
+    "vgmidi": Layout(is_vgmidi, load_vgmidi, "vgmidi_labelled.csv and labelled/midi/"),
+    "clips": Layout(is_clips, load_clips, "labels/ and audio_30_40s/"),
+}
+"""Layouts in the order in which they are tried."""
+
+
+def detect_layout(path: Path | str) -> str:
+    """Name of the layout of a folder.
+
+    Raises
+    ------
+    InputError
+        The folder does not exist or has none of the layouts.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; expected a data set (see `data check --help`)")
+    for name, layout in LAYOUTS.items():
+        if name in ("pmemo", "emomusic") and is_official(root):
+            continue  # DEAM's annotations folder is not theirs
+        if layout.is_here(root):
+            return name
+    known = "; ".join(f"{name}: {layout.looks_like}" for name, layout in LAYOUTS.items())
+    raise InputError(f"{root}: no known data set in this folder; expected one of: {known}")
+
+
+def load_dataset(path: Path | str, layout: str | None = None) -> Dataset:
+    """Load a data set from a folder, its layout given or recognised.
+
+    Parameters
+    ----------
+    path : Path or str
+    layout : str, optional
+        One of `LAYOUTS`.
+
+    Raises
+    ------
+    InputError
+        Wrong folder, missing or damaged tables.
+    """
+    if layout is not None and layout not in LAYOUTS:
+        raise UsageError(f"layout {layout!r} is unknown; expected one of {', '.join(LAYOUTS)}")
+    name = layout or detect_layout(path)
+    return LAYOUTS[name].load(Path(path))

@@ -1,0 +1,220 @@
+"""Features of whole files, through the live front end, computed once and kept.
+
+A file's features are kept under the hash of its bytes and of the spec, so that neither a moved
+file nor a changed option can bring back the wrong numbers. Files are written beside and renamed:
+a killed run leaves nothing half-written and the next one goes on where it was.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from offline.datasets.audio import read_mono
+from offline.files import json_hash, write_json, write_with
+from offline.progress import progress_bar
+from streammer.errors import InputError
+from streammer.frontend import FrontEnd, FrontEndSpec
+from streammer.resample import resample
+
+__all__ = ["FeatureCache", "Missed", "compute", "content_hash", "spec_hash"]
+
+VERSION = 1
+"""Of the path from file to frames; part of every key."""
+
+
+@lru_cache(maxsize=16384)
+def _hash_of(path: Path, size: int, mtime_ns: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:24]
+
+
+def content_hash(path: Path) -> str:
+    """Hash of a file's bytes.
+
+    Raises
+    ------
+    InputError
+        The file is missing or unreadable.
+    """
+    try:
+        stat = path.stat()
+        return _hash_of(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def spec_hash(spec: FrontEndSpec) -> str:
+    """Hash of everything between file and frames."""
+    return json_hash({"version": VERSION, **spec.to_dict()})
+
+
+def compute(path: Path, spec: FrontEndSpec, *, device: str | None = None) -> np.ndarray:
+    """Features of one file as the live engine would hear it: primed, streamed, resampled.
+
+    Parameters
+    ----------
+    path : Path
+    spec : FrontEndSpec
+    device : str, optional
+        Compute with torchaudio on this device instead (`offline.torch_features`).
+
+    Returns
+    -------
+    np.ndarray [shape=(frames, bins)], float32
+        Frame k ends at sample (k + 1) * hop_length of the resampled signal.
+    """
+    y, sr = read_mono(path)
+    y = resample(y, sr, spec.sr)
+    if device is not None:
+        from offline.torch_features import batch_features
+
+        return batch_features([y], spec, device)[0]
+    front_end = FrontEnd(spec)
+    front_end.prime()
+    return np.asarray(front_end.push(y), np.float32)
+
+
+@dataclass
+class Missed:
+    """Files that gave no features, with the reason."""
+
+    reasons: dict[Path, str] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """One line a file."""
+        return [reason for _, reason in sorted(self.reasons.items())]
+
+
+class FeatureCache:
+    """Features on disk, by content and spec.
+
+    Parameters
+    ----------
+    root : Path
+        Created when needed. Safe to share between processes: files appear whole.
+
+    Examples
+    --------
+    >>> cache = FeatureCache(Path('cache'))                      # doctest: +SKIP
+    >>> missed = cache.fill(paths, spec, workers=2)              # doctest: +SKIP
+    >>> x = cache.get(paths[0], spec)                            # doctest: +SKIP
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def path_of(self, audio: Path, spec: FrontEndSpec) -> Path:
+        """Where the features of a file belong."""
+        return self.root / spec_hash(spec) / f"{content_hash(audio)}.npy"
+
+    def has(self, audio: Path, spec: FrontEndSpec) -> bool:
+        """Whether they are there."""
+        return self.path_of(audio, spec).exists()
+
+    def get(self, audio: Path, spec: FrontEndSpec, *, mmap: bool = False) -> np.ndarray:
+        """Features of a file, computed and kept if they are not there yet.
+
+        Returns
+        -------
+        np.ndarray [shape=(frames, bins)], float32
+            Read-only and lazily read when `mmap`.
+
+        Raises
+        ------
+        InputError
+            The audio cannot be read.
+        """
+        target = self.path_of(audio, spec)
+        if not target.exists():
+            self._write(target, compute(audio, spec))
+        try:
+            return np.load(target, mmap_mode="r" if mmap else None)
+        except ValueError:  # damaged on disk: compute again
+            self._write(target, compute(audio, spec))
+            return np.load(target, mmap_mode="r" if mmap else None)
+
+    def fill(
+        self,
+        audio: Iterable[Path],
+        spec: FrontEndSpec,
+        *,
+        workers: int = 1,
+        device: str | None = None,
+        show: bool = True,
+    ) -> Missed:
+        """Compute what is not there yet, in parallel, with a progress bar on stderr.
+
+        Parameters
+        ----------
+        audio : iterable of Path
+        workers : int
+            Processes; 1 computes here.
+        device : str, optional
+            Compute with torchaudio on this device, in this process.
+
+        Returns
+        -------
+        Missed
+            Files that could not be read, each with its reason. The others are there.
+        """
+        missed = Missed()
+        todo: list[Path] = []
+        for path in dict.fromkeys(audio):
+            try:
+                if not self.has(path, spec):
+                    todo.append(path)
+            except InputError as error:
+                missed.reasons[path] = str(error)
+        self._describe(spec)
+        if not todo:
+            return missed
+        with progress_bar(f"features {spec.kind}", len(todo), show=show) as advance:
+            for path, reason in self._run(todo, spec, workers, device):
+                if reason:
+                    missed.reasons[path] = reason
+                advance()
+        return missed
+
+    def _run(
+        self, todo: Sequence[Path], spec: FrontEndSpec, workers: int, device: str | None
+    ) -> Iterable[tuple[Path, str]]:
+        one = partial(_one, self.root, spec, device)
+        if workers <= 1 or device is not None:
+            yield from map(one, todo)
+            return
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for done in as_completed([pool.submit(one, path) for path in todo]):
+                yield done.result()
+
+    def _describe(self, spec: FrontEndSpec) -> None:
+        note = self.root / spec_hash(spec) / "spec.json"
+        if not note.exists():
+            write_json(note, {"version": VERSION, "spec": spec.to_dict()})
+
+    @staticmethod
+    def _write(target: Path, x: np.ndarray) -> None:
+        def save(part: Path) -> None:
+            with part.open("wb") as file:
+                np.save(file, x)
+
+        write_with(target, save)
+
+
+def _one(root: Path, spec: FrontEndSpec, device: str | None, path: Path) -> tuple[Path, str]:
+    cache = FeatureCache(root)
+    try:
+        target = cache.path_of(path, spec)
+        if not target.exists():
+            cache._write(target, compute(path, spec, device=device))
+    except InputError as error:
+        return path, str(error)
+    return path, ""

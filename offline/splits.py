@@ -1,0 +1,262 @@
+"""Who trains, who validates, who is tested: by song, by artist, as published.
+
+Folds are a stable hash of the artist's key. An artist therefore lands in the same fold in every
+data set, whichever sets are loaded together, and nothing has to be remembered but the seed.
+`Split` refuses a song, a recording or an artist on two sides.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from offline.datasets.artists import artist_key, title_key
+from offline.datasets.song import Song
+from offline.files import write_text
+from streammer.errors import UsageError
+
+__all__ = [
+    "N_FOLDS",
+    "Split",
+    "artist_folds",
+    "is_test58",
+    "known_split",
+    "make_split",
+    "song_folds",
+]
+
+N_FOLDS = 5
+SEED = 0
+
+
+def is_test58(song: Song) -> bool:
+    """Whether a song is one of the 58 full songs of MediaEval 2015 (ids 2001-2058)."""
+    return song.dataset == "deam" and song.group == "2015"
+
+
+def _hash_fold(key: str, n_folds: int, seed: int) -> int:
+    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % n_folds
+
+
+def _links(songs: Sequence[Song]) -> list[str]:
+    """One group name per song: artists joined by the recordings that they share."""
+    parent: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        parent.setdefault(key, key)
+        while parent[key] != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    names = []
+    for song in songs:
+        artist = artist_key(song.artist)
+        names.append(f"artist {artist}" if artist else f"song {song.uid}")
+        for twin in song.same_as:
+            if not artist:
+                names[-1] = f"song {min(song.uid, twin)}"
+    for name in names:
+        root(name)
+    first: dict[str, str] = {}
+    for song, name in zip(songs, names, strict=True):
+        for twin in (song.uid, *song.same_as):
+            seen = first.setdefault(twin, name)
+            low, high = sorted((root(seen), root(name)))
+            parent[high] = low
+    return [root(name) for name in names]
+
+
+def artist_folds(songs: Iterable[Song], n_folds: int = N_FOLDS, seed: int = SEED) -> dict[str, int]:
+    """Fold of every song (by global id), artist-disjoint within and across data sets.
+
+    Parameters
+    ----------
+    songs : iterable of Song
+        Of one or several sets; a song without a known artist is its own artist.
+    n_folds, seed : int
+
+    Returns
+    -------
+    dict
+        ``'deam:2' -> 0 .. n_folds - 1``.
+    """
+    listed = list(songs)
+    groups = _links(listed)
+    return {s.uid: _hash_fold(g, n_folds, seed) for s, g in zip(listed, groups, strict=True)}
+
+
+def song_folds(songs: Iterable[Song], n_folds: int = N_FOLDS, seed: int = SEED) -> dict[str, int]:
+    """Fold of every song by song alone: artists may stand on both sides (name it so)."""
+    ordered = sorted(
+        (s.uid for s in songs), key=lambda u: hashlib.sha256(f"{seed}:{u}".encode()).digest()
+    )
+    return {uid: at % n_folds for at, uid in enumerate(ordered)}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Songs that train, validate and are tested, by global id.
+
+    Parameters
+    ----------
+    name : str
+    train, validation, test : tuple of str
+    artist_disjoint : bool
+        Whether the split promises artists on one side only; checked by `check`.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    artist_disjoint: bool = True
+    notes: tuple[str, ...] = field(default=())
+
+    def check(self, songs: Iterable[Song]) -> "Split":
+        """Refuse a song, a recording or (when promised) an artist on two sides.
+
+        Raises
+        ------
+        UsageError
+            Names the song or artist and the two sides.
+        """
+        sides = {"train": self.train, "validation": self.validation, "test": self.test}
+        by_uid = {s.uid: s for s in songs}
+        seen: dict[tuple[str, str], str] = {}
+
+        def claim(kind: str, key: str, side: str) -> None:
+            other = seen.setdefault((kind, key), side)
+            if other != side:
+                raise UsageError(
+                    f"split {self.name}: {kind} {key!r} stands in {other} and in {side}; "
+                    "every song and artist belongs to one side"
+                )
+
+        for side, uids in sides.items():
+            for uid in uids:
+                song = by_uid.get(uid)
+                if song is None:
+                    raise UsageError(f"split {self.name}: {uid} in {side} is not in the index")
+                claim("song", uid, side)
+                for twin in song.same_as:
+                    claim("song", twin, side)
+                artist = artist_key(song.artist)
+                if artist and title_key(song.title) and self.artist_disjoint:
+                    claim("recording", f"{artist} / {title_key(song.title)}", side)
+                if self.artist_disjoint and artist:
+                    claim("artist", artist, side)
+        return self
+
+    def write(self, path: Path) -> None:
+        """Write the split down as JSON (ids only), beside and renamed."""
+        body = {
+            "name": self.name,
+            "artist_disjoint": self.artist_disjoint,
+            "notes": list(self.notes),
+            "train": list(self.train),
+            "validation": list(self.validation),
+            "test": list(self.test),
+        }
+        write_text(path, json.dumps(body, indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "Split":
+        """Read what `write` wrote."""
+        body = json.loads(path.read_text(encoding="utf-8"))
+        sides = {k: tuple(body[k]) for k in ("train", "validation", "test")}
+        return cls(
+            body["name"],
+            artist_disjoint=body["artist_disjoint"],
+            notes=tuple(body["notes"]),
+            **sides,
+        )
+
+
+def make_split(
+    songs: Sequence[Song],
+    fold: int,
+    *,
+    n_folds: int = N_FOLDS,
+    by: str = "artist",
+    seed: int = SEED,
+) -> Split:
+    """Cross-validation split: `fold` is tested, the next one validates, the others train.
+
+    The 58 full songs stand apart: they are in no side of a fold, and songs of their artists
+    train nothing that is later tested on them (`known_split('test58')` drops those).
+
+    Parameters
+    ----------
+    by : {'artist', 'song'}
+    """
+    if not 0 <= fold < n_folds:
+        raise UsageError(f"fold {fold} is out of range; expected 0 .. {n_folds - 1}")
+    if by not in ("artist", "song"):
+        raise UsageError(f"split by {by!r}; expected 'artist' or 'song'")
+    inside = [s for s in songs if not is_test58(s)]
+    folds = (artist_folds if by == "artist" else song_folds)(songs, n_folds, seed)
+    sides: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for song in inside:
+        at = folds[song.uid]
+        side = "test" if at == fold else "validation" if at == (fold + 1) % n_folds else "train"
+        sides[side].append(song.uid)
+    name = f"{by}-disjoint {n_folds}-fold, fold {fold}"
+    parts = {k: tuple(v) for k, v in sides.items()}
+    return Split(name, artist_disjoint=by == "artist", **parts).check(songs)
+
+
+def known_split(songs: Sequence[Song], name: str, *, seed: int = SEED) -> Split:
+    """Return one of the published divisions; validation is taken from development by artist.
+
+    Parameters
+    ----------
+    name : str
+        ``test58``: all songs <= 2000 against the 58 full songs of 2015, without the artists of
+        the latter in training. ``mediaeval2013``: emoMusic's 619 against 125 (52 artists on both
+        sides, as published). ``mediaeval2014``: 744 against 1000. ``seed001``: first 80 % of the
+        rows against the last 20 %. ``seed002``: a random 30 % of the songs.
+    """
+    songs = list(songs)
+    folds = artist_folds(songs, N_FOLDS, seed)
+    notes: tuple[str, ...] = ()
+    disjoint = False
+    if name == "test58":
+        test = [s for s in songs if is_test58(s)]
+        theirs = {artist_key(s.artist) for s in test} - {""}
+        dev = [s for s in songs if not is_test58(s) and artist_key(s.artist) not in theirs]
+        dropped = sum(not is_test58(s) for s in songs) - len(dev)
+        notes, disjoint = (f"{dropped} songs of test artists left out of training",), True
+    elif name in ("mediaeval2013", "mediaeval2014", "mediaeval2015"):
+        dev = [s for s in songs if s.official.get(name) == "development"]
+        test = [s for s in songs if s.official.get(name) == "evaluation"]
+        notes = ("artists stand on both sides, as published",)
+    elif name == "seed001":
+        ordered = sorted(songs, key=lambda s: int(s.id))
+        cut = int(len(ordered) * 0.8)
+        dev, test = ordered[:cut], ordered[cut:]
+        notes = ("row order: years differ between the sides",)
+    elif name == "seed002":
+        at = song_folds(songs, 10, seed)
+        dev = [s for s in songs if at[s.uid] >= 3]
+        test = [s for s in songs if at[s.uid] < 3]
+        notes = ("a random 30 % of the songs, artists on both sides",)
+    else:
+        raise UsageError(
+            f"split {name!r} is unknown; expected test58, mediaeval2013, mediaeval2014, "
+            "mediaeval2015, seed001 or seed002"
+        )
+    if not dev or not test:
+        raise UsageError(f"split {name}: the data set has no songs for one of its sides")
+    validation = [s for s in dev if folds[s.uid] == N_FOLDS - 1]
+    train = [s for s in dev if folds[s.uid] != N_FOLDS - 1]
+    return Split(
+        name,
+        tuple(s.uid for s in train),
+        tuple(s.uid for s in validation),
+        tuple(s.uid for s in test),
+        disjoint,
+        notes,
+    ).check(songs)

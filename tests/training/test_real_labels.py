@@ -1,0 +1,122 @@
+"""Loaders on the real label files: counts, ranges, the exchange, NaN, duplicates."""
+
+import numpy as np
+import pytest
+
+from offline.datasets import load_dataset
+from offline.datasets.artists import artist_key
+from offline.splits import artist_folds, known_split, make_split
+
+
+@pytest.fixture(scope="session")
+def deam(real_data):
+    return load_dataset(real_data, "clips")
+
+
+@pytest.fixture(scope="session")
+def emomusic(real_data):
+    return load_dataset(real_data / "deam" / "labels" / "emomusic")
+
+
+def test_deam_has_the_published_groups(deam):
+    groups = [sum(s.group == g for s in deam) for g in ("2013", "2014", "2015")]
+    assert groups == [744, 1000, 58]
+    assert all(s.has_static and deam.labels(s.id) is not None for s in deam)
+
+
+def test_the_exchanged_block_is_found_mended_and_said(deam, emomusic):
+    lines = deam.findings.lines()
+    assert sum("EXCHANGED" in line for line in lines) == 1
+    assert "<= 1000" in next(line for line in lines if "EXCHANGED" in line)
+    assert sum(line.endswith(": right") for line in lines) == 2
+    ours = np.array(
+        [(deam[s.id].raw["valence_mean"], deam[s.id].raw["arousal_mean"]) for s in emomusic]
+    )
+    theirs = np.array([(s.raw["valence_mean"], s.raw["arousal_mean"]) for s in emomusic])
+    assert np.sum(np.abs(ours - theirs).max(axis=1) < 0.06) >= 738
+    by_genre = {
+        g: np.mean([s.arousal for s in emomusic if s.genre == g]) for g in ("Classical", "Rock")
+    }
+    assert by_genre["Classical"] < by_genre["Rock"] - 0.2
+
+
+def test_static_labels_are_on_one_scale_and_keep_their_raw_value(deam):
+    for song in deam:
+        assert -1 <= song.valence <= 1
+        assert song.valence == pytest.approx((song.raw["valence_mean"] - 5) / 4)
+        assert 1 <= song.raw["arousal_mean"] <= 9
+
+
+def test_dynamic_labels_have_the_published_lengths_and_no_nan(deam):
+    lengths = {s.id: len(deam.labels(s.id)) for s in deam}
+    clips = [n for song, n in lengths.items() if int(song) <= 2000]
+    full = [n for song, n in lengths.items() if int(song) > 2000]
+    assert set(clips) <= {60}
+    assert (min(full), max(full)) == (68, 1223)
+    unequal = next(x for x in deam.findings.lines() if "differ in length" in x)
+    assert unequal.endswith("9 (3, 22, 2002, 2011, 2020, 2027, 2036, 2042, 2045)")
+    curve = deam.labels("2")
+    assert curve.t_s[0] == 15.0
+    assert np.allclose(np.diff(curve.t_s), 0.5)
+    assert np.isfinite(curve.valence).all()
+
+
+def test_emomusic_is_deam_up_to_1000(deam, emomusic):
+    assert len(emomusic) == 744
+    assert all(s.id in deam and s.same_as == (f"deam:{s.id}",) for s in emomusic)
+    sets = [s.official["mediaeval2013"] for s in emomusic]
+    assert (sets.count("development"), sets.count("evaluation")) == (619, 125)
+
+
+def test_pmemo_is_read_arousal_first_on_its_own_scale(real_data):
+    pmemo = load_dataset(real_data / "pmemo")
+    assert len(pmemo) == 767
+    first = pmemo["1"]
+    assert first.arousal == pytest.approx(-0.2)
+    assert first.valence == pytest.approx(0.15)
+
+
+def test_4q_and_mirex_have_their_counts_and_share_artists(real_data):
+    panda, mirex = load_dataset(real_data / "4q"), load_dataset(real_data / "mirex")
+    assert [sum(s.quadrant == f"Q{q}" for s in panda) for q in (1, 2, 3, 4)] == [179, 167, 199, 179]
+    assert [sum(s.raw["cluster"] == c for s in mirex) for c in range(1, 6)] == [
+        165, 159, 206, 185, 161,
+    ]  # fmt: skip
+    shared = {artist_key(s.artist) for s in panda} & {artist_key(s.artist) for s in mirex} - {""}
+    assert len(shared) >= 60
+
+
+def test_an_artist_has_one_fold_in_all_sets(real_data, deam):
+    sets = [deam, load_dataset(real_data / "4q"), load_dataset(real_data / "mirex")]
+    songs = [song for one in sets for song in one]
+    together = artist_folds(songs)
+    fold_of = {}
+    for song in songs:
+        key = artist_key(song.artist)
+        if key:
+            assert fold_of.setdefault(key, together[song.uid]) == together[song.uid]
+    alone = artist_folds(sets[1])
+    assert all(together[uid] == fold for uid, fold in alone.items())
+
+
+def test_five_folds_test_every_song_up_to_2000_once(deam):
+    tested = [uid for fold in range(5) for uid in make_split(list(deam), fold).test]
+    assert len(tested) == len(set(tested)) == 1744
+    sizes = [len(make_split(list(deam), fold).test) for fold in range(5)]
+    assert min(sizes) > 250
+    assert max(sizes) < 450
+
+
+def test_the_58_songs_train_nothing_and_their_artists_neither(deam):
+    split = known_split(list(deam), "test58")
+    assert len(split.test) == 58
+    assert not any(int(uid.split(":")[1]) > 2000 for uid in split.train + split.validation)
+
+
+def test_the_2013_split_is_not_artist_disjoint(emomusic):
+    split = known_split(list(emomusic), "mediaeval2013")
+    assert len(split.train) + len(split.validation) == 619
+    assert not split.artist_disjoint
+    key = {s.uid: artist_key(s.artist) for s in emomusic}
+    dev = {key[u] for u in split.train + split.validation}
+    assert len(dev & {key[u] for u in split.test} - {""}) >= 50
