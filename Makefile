@@ -1,0 +1,58 @@
+# make demo      hear the bundled track and watch its mood move (installs the live core only)
+# make test      install everything for development, then lint and run the whole test suite
+# make lint      formatting, ruff, mypy
+# make bench     measure; writes benchmarks/RESULTS.md
+# make nightly   the tests that take minutes
+# make clean     remove .venv and caches
+#
+# Needs Python 3.11 or newer with pip. Another interpreter: make PYTHON=python3.12 demo
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; \
+	done || true)
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+
+.PHONY: demo test lint bench nightly clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.core
+	@$(PY) examples/demo.py
+
+test: lint
+	$(PY) -m pytest
+
+lint: $(VENV)/.dev
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+bench: $(VENV)/.dev
+	$(PY) -m benchmarks
+
+nightly: $(VENV)/.dev
+	$(PY) -m pytest -m nightly
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# A system Python may come without ensurepip; then its own pip fills the environment.
+$(PY):
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "streammer needs Python 3.11 or newer, found: $$($(or $(PYTHON),python3) --version 2>&1);" \
+	    "install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
+	  rm -rf $(VENV) && $(PYTHON) -m venv --without-pip $(VENV) \
+	  && $(PYTHON) -m pip --python $(PY) install --quiet pip; }
+
+$(VENV)/.core: pyproject.toml | $(PY)
+	@echo "installing the live core (about a minute the first time)"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(PY)
+	@echo "installing the development extras (several minutes the first time: torch is large)"
+	@$(PIP) -e '.[offline,dev]'
+	@touch $@ $(VENV)/.core
