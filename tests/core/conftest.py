@@ -1,0 +1,52 @@
+"""What the core tests share: sound made here, and the command line run in a fresh process."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+import soundfile
+
+from tests.sounds import SR, make_song
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self):
+        """Lines of stderr."""
+        return self.err.splitlines()
+
+
+@pytest.fixture(scope="session")
+def song():
+    return make_song(6.0)
+
+
+@pytest.fixture(scope="session")
+def song_wav(tmp_path_factory, song):
+    path = tmp_path_factory.mktemp("songs") / "song.wav"
+    soundfile.write(path, song, SR, subtype="FLOAT")
+    return path
+
+
+@pytest.fixture
+def streammer_cli():
+    """Run `streammer ARGS` in a process of its own."""
+
+    def run(*args, stdin=b"", timeout=60, env=None):
+        done = subprocess.run(
+            [sys.executable, "-m", "streammer", *map(str, args)],
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+            env={**os.environ, **(env or {})},
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run

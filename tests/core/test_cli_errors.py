@@ -1,0 +1,108 @@
+"""Bad input: one clear line on stderr, the documented exit code, nothing half-written."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.sounds import SR
+
+
+def refused(ran, code, *words):
+    assert ran.code == code, (ran.code, ran.err)
+    assert len(ran.lines) == 1, ran.err
+    for word in words:
+        assert word in ran.err, ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """Inputs that cannot be used, by name, with a word that their refusal must hold."""
+    (tmp_path / "text.mp3").write_text("this is not music\n" * 50)
+    (tmp_path / "empty.wav").write_bytes(b"")
+    soundfile.write(tmp_path / "header.wav", np.zeros((0, 2), np.float32), SR)
+    soundfile.write(tmp_path / "short.wav", np.zeros((SR // 4, 2), np.float32) + 0.1, SR)
+    (tmp_path / "folder").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("missing.mp3", "missing.mp3"),
+        ("text.mp3", "text.mp3"),
+        ("empty.wav", "empty.wav"),
+        ("header.wav", "0.5 s"),
+        ("short.wav", "0.5 s"),
+        ("folder", "folder"),
+    ],
+)
+@pytest.mark.parametrize("command", ["listen", "label"])
+def test_an_input_that_cannot_be_used_is_exit_3(streammer_cli, broken, name, word, command):
+    args = ["--pace", "fast"] if command == "listen" else ["--jobs", 1]
+    ran = streammer_cli(command, broken / name, *args)
+    if command == "label" and name not in ("folder",):
+        assert ran.code == 3
+        assert word in ran.lines[0]
+        assert ran.lines[1].startswith("streammer: none of 1 files could be used")
+        assert len(ran.lines) == 2
+    else:
+        refused(ran, 3, word)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["listen", "x.mp3", "--nosuch"], ["--nosuch"]),
+        (["listen", "x.mp3", "--pac", "live"], ["--pac", "--pace"]),
+        (["lissen", "x.mp3"], ["lissen", "listen"]),
+        (["listen"], ["SOURCE"]),
+        (["listen", "x.mp3", "--silence", "loud"], ["--silence", "loud"]),
+        (["listen", "x.mp3", "--silence", "-500"], ["-120 to 0"]),
+        (["listen", "x.mp3", "--select", "0"], ["--select 3,4"]),
+        (["listen", "x.mp3", "--name", "Main Stage"], ["Main Stage"]),
+        (["listen", "x.mp3", "--smoothing", "-1"], ["0 to 60"]),
+        (["listen", "x.mp3", "--bind", "tcp://127.0.0.1:5580", "--no-publish"], ["--no-publish"]),
+        (["listen", "mic", "--pace", "fast"], ["mic", "fast"]),
+        (["listen", "-", "--format", "mp3"], ["mp3", "f32le"]),
+        (["listen", "-", "--rate", "0"], ["0"]),
+        (["label", "x.mp3", "--out", "moods.xls"], [".xls", ".csv"]),
+        (["label", "x.mp3", "--jobs", "0"], ["--jobs 0"]),
+        (["watch", "--connect", "tcp://127.0.0.1:99999"], ["99999"]),
+        (["watch", "--connect", "127.0.0.1:5580"], ["127.0.0.1:5580", "tcp://"]),
+    ],
+)
+def test_wrong_usage_is_exit_2_with_what_was_expected(streammer_cli, args, words):
+    refused(streammer_cli(*args), 2, *words)
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:99999", "127.0.0.1:5580", "tcp://"])
+def test_a_malformed_endpoint_is_exit_2(streammer_cli, song_wav, endpoint):
+    refused(streammer_cli("listen", song_wav, "--bind", endpoint), 2, endpoint)
+
+
+def test_a_bind_beyond_loopback_without_insecure_is_exit_4(streammer_cli, song_wav):
+    ran = streammer_cli("listen", song_wav, "--bind", "tcp://0.0.0.0:5599")
+    refused(ran, 4, "0.0.0.0", "--insecure")
+
+
+def test_an_unknown_model_is_exit_5_and_lists_the_zoo(streammer_cli, song_wav):
+    refused(streammer_cli("listen", song_wav, "--model", "nosuch"), 5, "nosuch", "default")
+
+
+def test_an_unwritable_log_is_exit_4(streammer_cli, song_wav, tmp_path):
+    ran = streammer_cli("listen", song_wav, "--pace", "fast", "--jsonl", tmp_path / "no" / "x.jsonl")
+    refused(ran, 4, "x.jsonl", "cannot be written")
+
+
+def test_a_channel_that_does_not_exist_is_exit_2(streammer_cli, song_wav):
+    ran = streammer_cli("listen", song_wav, "--pace", "fast", "--select", "3,4")
+    refused(ran, 2, "channel 4", "has 2")
+
+
+def test_a_full_disk_loses_the_log_and_nothing_else(streammer_cli, song_wav):
+    ran = streammer_cli("listen", song_wav, "--pace", "fast", "--jsonl", "/dev/full")
+    assert ran.code == 4
+    assert len(ran.out.splitlines()) == 12
+    assert sum("No space left" in line for line in ran.lines) == 1
