@@ -18,12 +18,12 @@ from types import TracebackType
 import zmq
 
 from streammer.clock import Clock, SystemClock
-from streammer.endpoint import DEFAULT_ENDPOINT, PathLock, check_endpoint
+from streammer.config import DEFAULT_ENDPOINT, check_stream_name
+from streammer.endpoint import PathLock, check_endpoint
 from streammer.errors import NetworkError
 from streammer.estimate import MoodEstimate, StreamStatus
 from streammer.wire import (
     WireError,
-    check_stream,
     decode_mood,
     decode_status,
     encode,
@@ -303,7 +303,7 @@ class Subscriber:
         *,
         clock: Clock | None = None,
     ) -> None:
-        self.stream = check_stream(stream)
+        self.stream = check_stream_name(stream)
         self.endpoint = check_endpoint(endpoint)
         self._clock = clock or SystemClock()
         self._mood_topic, self._status_topic = mood_topic(stream), status_topic(stream)

@@ -18,9 +18,7 @@ import zmq
 
 from streammer.errors import NetworkError, UsageError
 
-__all__ = ["DEFAULT_ENDPOINT", "PathLock", "check_endpoint"]
-
-DEFAULT_ENDPOINT = "tcp://127.0.0.1:5580"
+__all__ = ["PathLock", "check_endpoint"]
 
 _EXAMPLES = "expected tcp://HOST:PORT or ipc://PATH, for example tcp://127.0.0.1:5580"
 _HOST_NAME = re.compile(

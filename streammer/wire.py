@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import msgspec
 
+from streammer.config import check_stream_name
 from streammer.errors import UsageError
 from streammer.estimate import MoodEstimate, StreamStatus
 
 __all__ = [
     "MAX_PAYLOAD_BYTES",
     "WireError",
-    "check_stream",
     "decode_mood",
     "decode_status",
     "encode",
@@ -27,7 +27,6 @@ __all__ = [
 MAX_PAYLOAD_BYTES = 65536
 """No message of v 1 comes near it (an estimate takes 400 bytes); more is malformed."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _EPOCH = re.compile(r"[0-9a-f]{16}")
 _MAX_COUNT = 2**53
 """Above it, a JSON number is no longer exact in every language."""
@@ -41,16 +40,6 @@ _status_decoder = msgspec.json.Decoder(StreamStatus)
 
 class WireError(ValueError):
     """A message that does not keep the wire format; subscribers count it and go on."""
-
-
-def check_stream(name: str) -> str:
-    """Return `name` if a stream may be called so, else raise `UsageError`."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise UsageError(
-            f"stream name {name!r} is malformed; expected 1 to 63 characters of a-z 0-9 . _ - "
-            "that begin with a letter or digit, for example main"
-        )
-    return name
 
 
 def mood_topic(stream: str) -> bytes:
@@ -105,7 +94,10 @@ def _decode(decoder: msgspec.json.Decoder[Message], payload: bytes, stream: str)
 def _check(message: MoodEstimate | StreamStatus) -> None:
     """Raise `WireError` at the first value that breaks a rule of docs/wire.md."""
     _require(message.v == 1, "v", message.v, "1")
-    _require(bool(_NAME.fullmatch(message.stream)), "stream", message.stream, "a stream name")
+    try:
+        check_stream_name(message.stream)
+    except UsageError as error:
+        raise WireError(str(error)) from None
     _require(bool(_EPOCH.fullmatch(message.epoch)), "epoch", message.epoch, "16 hex digits")
     if isinstance(message, MoodEstimate):
         _check_mood(message)

@@ -1,0 +1,204 @@
+"""`streammer watch`: follow a stream of the bus from another terminal or program."""
+
+import os
+import select
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import IO, Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from streammer.bus import Subscriber
+from streammer.cli import complain, on_signals
+from streammer.clock import Clock, SystemClock
+from streammer.config import DEFAULT_ENDPOINT
+from streammer.errors import OutputError, UsageError
+from streammer.estimate import MoodEstimate
+
+__all__ = ["watch"]
+
+_POLL_S = 0.25
+"""How soon a signal, a closed pipe or a silent publisher is noticed [s]."""
+
+
+def watch(
+    *,
+    connect: str = DEFAULT_ENDPOINT,
+    stream: str = "main",
+    json: Annotated[bool, Parameter(negative=())] = False,
+    count: int | None = None,
+) -> int:
+    """Follow a stream of the bus: a live view in a terminal, lines of JSON anywhere else.
+
+    Parameters
+    ----------
+    connect
+        Endpoint of the publisher. It need not be there yet, and it may come back.
+    stream
+        Name of the stream.
+    json
+        Lines of JSON, also in a terminal.
+    count
+        End after so many estimates; default never.
+    """
+    if count is not None and count < 1:
+        raise UsageError(f"--count is {count}; expected 1 or more, such as --count 10")
+    if sys.stdout is None:
+        raise OutputError("stdout is closed; expected a terminal, a file or a pipe to write to")
+    with ExitStack() as stack:
+        moods = stack.enter_context(Subscriber(connect, stream))
+        watcher = Watcher(moods)
+        stack.enter_context(on_signals(watcher))
+        if sys.stdout.isatty() and not json:
+            from streammer.cli.view import LiveView
+
+            view = stack.enter_context(LiveView(f"{stream} at {moods.endpoint}"))
+
+            def note(text: str) -> None:
+                view.note(text)
+                if text and not watcher.count:  # the view may be gone before anybody looks
+                    complain(text)
+
+            watcher.run(view.update, note, count)
+        else:
+            lines = Lines(sys.stdout, watcher.stop)
+            watcher.run(
+                lines.write,
+                lambda text: complain(text or f"stream {stream} is heard"),
+                count,
+                lines.look,
+            )
+        summary = watcher.summary()
+    complain(summary)
+    return 0
+
+
+class Watcher:
+    """Follow a subscriber and say what it hears, and when it hears nothing.
+
+    Parameters
+    ----------
+    moods : Subscriber
+    clock : Clock, optional
+        Times the summary.
+    """
+
+    def __init__(self, moods: Subscriber, clock: Clock | None = None) -> None:
+        self._moods = moods
+        self._clock = clock or SystemClock()
+        self._since = self._clock.monotonic()
+        self._last: MoodEstimate | None = None
+        self._stopped = False
+        self.count = 0
+
+    def stop(self) -> None:
+        """End soon; may be called from a signal handler."""
+        self._stopped = True
+
+    def run(
+        self,
+        show: Callable[[MoodEstimate], None],
+        note: Callable[[str], None],
+        count: int | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Follow the stream until `stop`, or for `count` estimates.
+
+        Parameters
+        ----------
+        show : callable
+            Is given every estimate.
+        note : callable
+            Is given a line when nothing is heard, and an empty one when the stream is back.
+        count : int, optional
+        look : callable
+            Called several times a second, whether or not anything arrives.
+        """
+        said = ""
+        while not self._stopped and (count is None or self.count < count):
+            mood = self._moods.read(_POLL_S)
+            if mood is not None:
+                self._last, self.count = mood, self.count + 1
+                show(mood)
+            line = self._silence()
+            if line != said:
+                note(line)
+                said = line
+            look()
+
+    def summary(self) -> str:
+        """Return one line: what was heard."""
+        moods = self._moods
+        state = "nothing heard" if self._last is None else f"last state {self._last.state}"
+        if moods.ended:
+            state = "the stream has ended"
+        return (
+            f"{self.count} estimates of {moods.stream} in "
+            f"{self._clock.monotonic() - self._since:.1f} s, {moods.skipped} skipped, "
+            f"{moods.malformed} malformed messages; {state}"
+        )
+
+    def _silence(self) -> str:
+        """Return why nothing is heard, in words that stay the same while it lasts."""
+        moods = self._moods
+        if moods.ended:
+            return f"stream {moods.stream} has ended; waiting for it to begin again"
+        if not moods.stale:
+            return ""
+        if self._last is not None:
+            return f"stream {moods.stream} is stale: no estimate for 2 s; waiting"
+        dropped = f" ({moods.malformed} malformed messages)" if moods.malformed else ""
+        return (
+            f"nothing heard yet of stream {moods.stream} at {moods.endpoint}{dropped}: is "
+            "`streammer listen` running there? Waiting"
+        )
+
+
+class Lines:
+    """Write estimates as lines of JSON, until nobody reads them any more.
+
+    Parameters
+    ----------
+    out : text file
+    stop : callable
+        Called once when the reader has gone.
+    """
+
+    def __init__(self, out: IO[str], stop: Callable[[], None]) -> None:
+        self._out = out
+        self._stop = stop
+        self._poll = None
+        if hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(out.fileno(), 0)
+
+    def write(self, mood: MoodEstimate) -> None:
+        """Write one line, at once."""
+        try:
+            self._out.write(msgspec.json.encode(mood).decode() + "\n")
+            self._out.flush()
+        except BrokenPipeError:
+            self._end()
+        except OSError as error:
+            self._abandon()
+            raise OutputError(
+                f"stdout cannot be written ({error.strerror}); send the lines somewhere else"
+            ) from error
+
+    def look(self) -> None:
+        """Notice a reader that has gone, even while there is nothing to write."""
+        if self._poll is not None and self._poll.poll(0):
+            self._end()
+
+    def _end(self) -> None:
+        self._abandon()
+        self._poll = None
+        self._stop()
+
+    def _abandon(self) -> None:
+        # What is still buffered would be flushed at exit, and fail again.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._out.fileno())
+        os.close(null)
