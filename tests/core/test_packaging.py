@@ -1,0 +1,118 @@
+"""The wheel holds the live core and its artefacts alone, and runs from a bare environment."""
+
+import email
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from streammer.artefacts import find_artefact
+
+ROOT = Path(__file__).parents[2]
+ZOO = sorted(p.name for p in (ROOT / "models" / "zoo").glob("*.*") if p.suffix in {".onnx", ".md"})
+
+
+def run(*command, cwd, timeout=600):
+    # What is installed is asked, not the checkout beside it; nor does it get our environment.
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    done = subprocess.run(
+        [str(c) for c in command], cwd=cwd, env=clean, capture_output=True, text=True,
+        timeout=timeout,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    run(*pip, "--wheel-dir", folder, ROOT, cwd=folder)
+    (path,) = folder.glob("streammer-*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def bare(wheel, tmp_path_factory):
+    """Make an environment that holds the wheel and what it depends on, and nothing else."""
+    folder = tmp_path_factory.mktemp("bare") / "env"
+    venv.create(folder, symlinks=os.name != "nt")
+    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
+    pip = [sys.executable, "-m", "pip", "--python", scripts / "python", "install", "--quiet"]
+    run(*pip, wheel, cwd=folder)
+    return scripts
+
+
+def test_the_wheel_holds_the_live_core_and_its_artefacts_alone(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    version = importlib.metadata.version("streammer")
+    assert tops == {"streammer", f"streammer-{version}.dist-info"}
+    in_zoo = sorted(n.split("/")[-1] for n in names if n.startswith("streammer/zoo/"))
+    assert "default.onnx" in in_zoo
+    assert in_zoo == ZOO
+    assert "streammer/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    modules = {str(p.relative_to(ROOT)) for p in (ROOT / "streammer").rglob("*.py")}
+    assert modules == {name for name in names if name.endswith(".py")}
+
+
+def test_the_wheel_asks_for_a_light_core(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+    metadata = email.message_from_bytes(archive.read(name))
+    needed = {
+        re.match(r"[\w.-]+", line).group()
+        for line in metadata.get_all("Requires-Dist")
+        if "extra ==" not in line
+    }
+    assert needed == {
+        "av", "cyclopts", "msgspec", "numba", "numpy", "onnx", "onnxruntime", "pyzmq", "rich",
+        "sounddevice", "soundfile", "soxr",
+    }  # fmt: skip
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert {"offline", "table", "gpu", "dev"} <= set(metadata.get_all("Provides-Extra"))
+
+
+def test_the_wheel_runs_in_a_bare_environment(bare, tmp_path):
+    sr = 44100
+    noise = 0.1 * np.random.default_rng(0).standard_normal((3 * sr, 2))
+    soundfile.write(tmp_path / "noise.wav", noise, sr)
+    assert "default" in run(bare / "streammer", "models", cwd=tmp_path)
+    out = run(bare / "streammer", "listen", "noise.wav", "--pace", "fast", cwd=tmp_path)
+    moods = [json.loads(line) for line in out.splitlines()]
+    assert [mood["seq"] for mood in moods] == list(range(6))
+    assert all(-1 <= mood[axis] <= 1 for mood in moods for axis in ("valence", "arousal"))
+    here = run(bare / "python", "-c", "import streammer; print(streammer.__file__)", cwd=tmp_path)
+    assert ROOT not in Path(here.strip()).parents
+    missing = "import importlib.util as u; print([u.find_spec(m) for m in ('torch', 'offline')])"
+    assert run(bare / "python", "-c", missing, cwd=tmp_path).strip() == "[None, None]"
+
+
+def test_an_editable_install_finds_the_artefacts(tmp_path):
+    origin = importlib.metadata.distribution("streammer").read_text("direct_url.json")
+    if origin is None or not json.loads(origin).get("dir_info", {}).get("editable"):
+        pytest.skip("streammer is not installed with pip install -e here")
+    assert find_artefact("default") == ROOT / "models" / "zoo" / "default.onnx"
+    code = "from streammer.artefacts import find_artefact; print(find_artefact('default'))"
+    found = run(sys.executable, "-c", code, cwd=tmp_path).strip()
+    assert Path(found).resolve() == (ROOT / "models" / "zoo" / "default.onnx").resolve()
+
+
+def test_the_version_is_one():
+    import streammer
+
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        declared = tomllib.load(file)["project"]["version"]
+    assert streammer.__version__ == declared
+    assert f"## [{declared}]" in (ROOT / "CHANGELOG.md").read_text()
