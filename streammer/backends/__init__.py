@@ -1,0 +1,47 @@
+"""What steps a batch of streams: a backend owns their states, the engine knows slots alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Backend"]
+
+
+class Backend(Protocol):
+    """Steps streams of one model, each in a slot of its own.
+
+    States never cross this boundary, so that they can live where the model runs. A backend is
+    used by one thread at a time.
+    """
+
+    def acquire(self) -> int:
+        """Return a slot that has heard nothing yet."""
+        ...
+
+    def release(self, slot: int) -> None:
+        """Give a slot back; its memory is lost."""
+        ...
+
+    def reset(self, slot: int) -> None:
+        """Make a slot forget all it has heard."""
+        ...
+
+    def step(
+        self, slots: Sequence[int], features: Mapping[str, npt.NDArray[np.float32]]
+    ) -> npt.NDArray[np.float32]:
+        """Hear one step of sound in each slot.
+
+        Parameters
+        ----------
+        slots : sequence of int
+            Distinct, acquired.
+        features : mapping of str to np.ndarray [shape=(len(slots), frames, bins)], float32
+
+        Returns
+        -------
+        np.ndarray [shape=(len(slots), n_outputs)], float32
+            A fresh array, rows in the order of `slots`.
+        """
+        ...

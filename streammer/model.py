@@ -1,0 +1,340 @@
+"""A checked model: what it hears, what it gives, one step of it (docs/design.md, contract 1)."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streammer.artefacts import (
+    MAX_BYTES,
+    ArtefactMeta,
+    Prior,
+    find_artefact,
+    in_zoo,
+    parse_metadata,
+    read_artefact,
+)
+from streammer.errors import ModelError, UsageError
+from streammer.frontend import FrontEndSpec
+from streammer.session import one_line, open_session
+
+__all__ = ["Model", "ModelState", "load_model"]
+
+Float32 = npt.NDArray[np.float32]
+ModelState = tuple[Float32, ...]
+"""One array [shape=(batch, ...)] for each state of the graph, in the order of its inputs."""
+
+_FLOAT = "tensor(float)"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The tensors of a graph: per-stream shapes of features and states, by input name."""
+
+    features: dict[str, tuple[int, int]]
+    states: dict[str, tuple[int, ...]]
+
+    @property
+    def outputs(self) -> list[str]:
+        return ["mood", *("next" + name.removeprefix("state") for name in self.states)]
+
+
+class Model:
+    """A model whose artefact has passed the checks of contract 1.
+
+    Made by `load_model`. `step` is for people and tests: a backend (`streammer.backends`) keeps
+    the states itself and steps many streams at once.
+
+    Attributes
+    ----------
+    meta : ArtefactMeta
+    path : Path
+    data : bytes
+        The serialized graph that was checked.
+    front_ends : dict of str to FrontEndSpec
+        What each feature input hears.
+    session : onnxruntime.InferenceSession
+        On the CPU, with one thread; it may be run from several threads at once.
+    feature_shapes : dict of str to (frames, bins)
+    state_shapes : dict of str to tuple
+        Per stream, without the batch axis.
+    """
+
+    def __init__(
+        self,
+        meta: ArtefactMeta,
+        path: Path,
+        data: bytes,
+        front_ends: dict[str, FrontEndSpec],
+        session: Any,
+        layout: _Layout,
+    ) -> None:
+        self.meta = meta
+        self.path = path
+        self.data = data
+        self.front_ends = front_ends
+        self.session = session
+        self.feature_shapes = layout.features
+        self.state_shapes = layout.states
+        self.output_names = layout.outputs
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of sound that a step takes [s]."""
+        return self.meta.step_s
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the columns of `mood`."""
+        return self.meta.outputs
+
+    @property
+    def warmup_s(self) -> float:
+        """Sound that the model must have heard before it is trusted [s]."""
+        return self.meta.warmup_s
+
+    @property
+    def prior(self) -> Mapping[str, Prior]:
+        """Mean and standard deviation of each axis when nothing is known, on [-1, 1]."""
+        return self.meta.prior  # type: ignore[return-value]
+
+    def zero_state(self, batch: int = 1) -> ModelState:
+        """Return the state of `batch` streams that have heard nothing yet."""
+        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+            raise UsageError(f"batch is {batch!r}, expected a whole number from 1")
+        return tuple(np.zeros((batch, *shape), np.float32) for shape in self.state_shapes.values())
+
+    def step(
+        self, features: Mapping[str, Float32], state: Sequence[Float32]
+    ) -> tuple[Float32, ModelState]:
+        """Hear one step of sound.
+
+        Parameters
+        ----------
+        features : mapping of str to np.ndarray [shape=(batch, frames, bins)], float32
+            For each of `front_ends`.
+        state : sequence of np.ndarray [shape=(batch, ...)], float32
+            From `zero_state` or the step before; it is not changed.
+
+        Returns
+        -------
+        mood : np.ndarray [shape=(batch, len(outputs))], float32
+        state : tuple of np.ndarray
+            For the next step.
+
+        Raises
+        ------
+        UsageError
+            If a name, shape or type is not what the model takes.
+        """
+        batch = check_features(self, features)
+        if len(state) != len(self.state_shapes):
+            raise UsageError(
+                f"state has {len(state)} arrays, expected {len(self.state_shapes)}: "
+                "begin with zero_state(batch)"
+            )
+        feeds: dict[str, Float32] = dict(features)
+        for (name, shape), array in zip(self.state_shapes.items(), state, strict=True):
+            _check_array(name, array, (batch, *shape))
+            feeds[name] = array
+        mood, *new = run(self.session, self.output_names, feeds, self.meta.name)
+        return mood, tuple(new)
+
+
+def check_features(model: Model, features: Mapping[str, Float32]) -> int:
+    """Return the batch size of `features`, or raise `UsageError` if the model cannot take them."""
+    if features.keys() != model.feature_shapes.keys():
+        raise UsageError(
+            f"features are {', '.join(features) or 'none'}, "
+            f"expected {', '.join(model.feature_shapes)}"
+        )
+    batch = -1
+    for name, (frames, bins) in model.feature_shapes.items():
+        array = features[name]
+        if batch < 0 and isinstance(array, np.ndarray) and array.ndim == 3 and len(array):
+            batch = len(array)
+        _check_array(name, array, (batch, frames, bins))
+    return batch
+
+
+def run(session: Any, outputs: list[str], feeds: Mapping[str, Any], label: str) -> list[Float32]:
+    """Run a session; what it raises becomes a `ModelError` of one line."""
+    try:
+        result: list[Float32] = session.run(outputs, feeds)
+    except Exception as error:
+        raise ModelError(f"{label}: a step fails: {one_line(error)}") from error
+    return result
+
+
+def _check_array(name: str, array: object, shape: tuple[int, ...]) -> None:
+    if isinstance(array, np.ndarray) and array.dtype == np.float32 and array.shape == shape:
+        return
+    got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+    dims = ", ".join("batch" if n < 0 else str(n) for n in shape)
+    raise UsageError(f"{name} is {got}, expected float32 ({dims})")
+
+
+def load_model(name_or_path: str | os.PathLike[str] = "default") -> Model:
+    """Find, check and open a model.
+
+    A file from outside the package is checked with the onnx package before ONNX Runtime sees it;
+    then every artefact is checked against its own metadata and stepped once.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A name in the zoo (see `streammer models`), else an ``.onnx`` file.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model or it breaks contract 1: one line with the file, what is wrong,
+        and what was expected.
+    """
+    path = find_artefact(name_or_path)
+    data = read_artefact(path)
+    if not in_zoo(path):
+        from streammer.checks import check_graph
+
+        check_graph(data, path)
+    return build_model(data, path)
+
+
+def build_model(data: bytes, path: Path) -> Model:
+    """Check a serialized model against its metadata and open it; `path` is for messages."""
+    meta = parse_metadata(data, path)
+    if not meta.causal:
+        raise ModelError(
+            f"{path}: model {meta.name} is not causal: it hears the future and cannot run on a "
+            "stream; expected causal true"
+        )
+    front_ends = _front_ends(meta, path)
+    session = open_session(data, str(path))
+    layout = _check_layout(session, meta, front_ends, path)
+    model = Model(meta, path, data, front_ends, session, layout)
+    _dry_step(model)
+    return model
+
+
+def _front_ends(meta: ArtefactMeta, path: Path) -> dict[str, FrontEndSpec]:
+    specs = {}
+    for name, fields in meta.front_ends.items():
+        try:
+            specs[name] = FrontEndSpec.from_dict(fields)
+            specs[name].frames_per_step(meta.step_s)
+        except UsageError as error:
+            raise ModelError(f"{path}: front end of {name}: {error}") from error
+    return specs
+
+
+def _check_layout(
+    session: Any, meta: ArtefactMeta, front_ends: dict[str, FrontEndSpec], path: Path
+) -> _Layout:
+    """Check names, ranks, fixed sizes and types of all inputs and outputs."""
+
+    def refuse(what: str, expected: str) -> ModelError:
+        return ModelError(f"{path}: {what}, expected {expected}")
+
+    if overridable := session.get_overridable_initializers():
+        raise refuse(f"weight {overridable[0].name} is also an input", "fixed weights")
+    features: dict[str, tuple[int, int]] = {}
+    states: dict[str, tuple[int, ...]] = {}
+    for node in session.get_inputs():
+        shape = _per_stream_shape(node, path)
+        if node.name == "features" or node.name.startswith("features."):
+            spec = front_ends.get(node.name)
+            if spec is None:
+                raise refuse(f"input {node.name} has no entry in front_ends", "a spec for it")
+            wanted = (spec.frames_per_step(meta.step_s), spec.n_bins)
+            if shape != wanted:
+                raise refuse(
+                    f"input {node.name} has [batch, {_dims(shape)}]",
+                    f"[batch, {_dims(wanted)}]: the frames of {meta.step_s:g} s and the bins of "
+                    "its front end",
+                )
+            features[node.name] = wanted
+        elif node.name.startswith("state."):
+            states[node.name] = shape
+        else:
+            raise refuse(f"input {node.name!r}", "only features, features.<id> and state.<k>")
+    if missing := sorted(set(front_ends) - set(features)):
+        raise refuse(f"front_ends has {missing[0]!r}, which is no input", "one spec an input")
+    outputs = {node.name: _per_stream_shape(node, path) for node in session.get_outputs()}
+    if "mood" not in outputs:
+        raise refuse(f"outputs are {', '.join(sorted(outputs))}", "mood among them")
+    if outputs["mood"] != (len(meta.outputs),):
+        raise refuse(
+            f"output mood has [batch, {_dims(outputs['mood'])}]",
+            f"[batch, {len(meta.outputs)}] for {', '.join(meta.outputs)}",
+        )
+    for name, shape in states.items():
+        following = "next" + name.removeprefix("state")
+        if following not in outputs:
+            raise refuse(f"{name} has no output {following}", "a next.<k> for each state.<k>")
+        if outputs[following] != shape:
+            raise refuse(
+                f"output {following} has [batch, {_dims(outputs[following])}]",
+                f"[batch, {_dims(shape)}] as {name}",
+            )
+    known = {"mood", *("next" + name.removeprefix("state") for name in states)}
+    if extra := sorted(set(outputs) - known):
+        raise refuse(f"output {extra[0]!r}", "only mood and a next.<k> for each state.<k>")
+    size = 4 * sum(int(np.prod(shape, dtype=object)) for shape in states.values())
+    if size > MAX_BYTES:
+        raise refuse(
+            f"states take {size / 2**20:.0f} MiB a stream", f"at most {MAX_BYTES // 2**20}"
+        )
+    return _Layout(features, states)
+
+
+def _per_stream_shape(node: Any, path: Path) -> tuple[int, ...]:
+    """Return the fixed sizes of a tensor after its batch axis, which must be dynamic."""
+    if node.type != _FLOAT:
+        raise ModelError(f"{path}: {node.name} is {node.type}, expected {_FLOAT}")
+    batch, *rest = node.shape or [None]
+    if not node.shape or isinstance(batch, int) or not all(isinstance(n, int) for n in rest):
+        raise ModelError(
+            f"{path}: {node.name} has [{_dims(node.shape)}], expected a dynamic batch, "
+            "then fixed sizes"
+        )
+    return tuple(rest)
+
+
+def _dims(shape: Sequence[object]) -> str:
+    return ", ".join("?" if n is None else str(n) for n in shape)
+
+
+def _dry_step(model: Model) -> None:
+    """Step silence and noise side by side: shapes must hold and every number be finite."""
+    rng = np.random.default_rng(0)
+    features = {
+        name: np.stack([np.zeros(size, np.float32), rng.random(size, np.float32)])
+        for name, size in model.feature_shapes.items()
+    }
+    mood, state = _ran(model, features)
+    named = dict(zip(model.output_names, (mood, *state), strict=True))
+    shapes = {"mood": (2, len(model.outputs))}
+    for name, shape in model.state_shapes.items():
+        shapes["next" + name.removeprefix("state")] = (2, *shape)
+    for name, array in named.items():
+        if array.shape != shapes[name]:
+            raise ModelError(
+                f"{model.path}: in a dry step {name} has shape {array.shape}, expected "
+                f"{shapes[name]}"
+            )
+        if not np.isfinite(array).all():
+            raise ModelError(
+                f"{model.path}: in a dry step {name} has NaN or infinite values, expected "
+                "finite ones"
+            )
+
+
+def _ran(model: Model, features: dict[str, Float32]) -> tuple[Float32, ModelState]:
+    try:
+        return model.step(features, model.zero_state(2))
+    except ModelError as error:
+        raise ModelError(f"{model.path}: the dry step fails: {one_line(error)}") from error
