@@ -100,7 +100,7 @@ class Screen:
         mood = self.history[-1] if self.history else None
         _draw_plane(canvas, self.history)
         if mood is not None:
-            _draw_panel(canvas, mood)
+            _draw_panel(canvas, mood, past=bool(self.notice))
         canvas.put(HEIGHT - 2, 1, self.notice, _BOLD)
         canvas.put(HEIGHT - 1, 1, self.where[: WIDTH - 16], _DIM)
         canvas.put(HEIGHT - 1, WIDTH - 12, "Ctrl-C ends", _DIM)
@@ -117,7 +117,7 @@ def render(history: Sequence[MoodEstimate], where: str = "", notice: str = "") -
     where : str
         Where the estimates come from or go to; the bottom line.
     notice : str
-        What the reader should know now, such as that nothing arrives any more.
+        That nothing arrives any more, and why; the last mood is then shown as one of the past.
 
     Returns
     -------
@@ -284,15 +284,16 @@ def _draw_plane(canvas: _Canvas, history: Sequence[MoodEstimate]) -> None:
         canvas.put(row, column, g.now, _NOW)
 
 
-def _draw_panel(canvas: _Canvas, m: MoodEstimate) -> None:
+def _draw_panel(canvas: _Canvas, m: MoodEstimate, *, past: bool) -> None:
     """Write what the plane cannot show."""
     canvas.put(1, _PANEL, m.stream[:_BAR], _BOLD)
     canvas.put(1, WIDTH - 10, _clock_time(m.t_audio_s).rjust(9), _BOLD)
     _draw_axis(canvas, 3, "valence", m.valence, m.sigma_valence)
     _draw_axis(canvas, 6, "arousal", m.arousal, m.sigma_arousal)
+    state = f"{m.state} (last heard)" if past else f"{m.state}: {_STATES[m.state]}"
     rows: list[tuple[str, str, Style]] = [
         ("mood", "unknown" if m.quadrant is None else _QUADRANTS[m.quadrant], _BOLD),
-        ("state", f"{m.state}: {_STATES[m.state]}", _STATE_STYLES[m.state]),
+        ("state", state, _DIM if past else _STATE_STYLES[m.state]),
     ]
     for row, (name, text, style) in enumerate(rows, start=9):
         canvas.put(row, _PANEL, name, _DIM)

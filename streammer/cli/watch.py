@@ -151,8 +151,8 @@ class Watcher:
             return f"stream {moods.stream} is stale: no estimate for 2 s; waiting"
         dropped = f" ({moods.malformed} malformed messages)" if moods.malformed else ""
         return (
-            f"nothing heard yet of stream {moods.stream} at {moods.endpoint}{dropped}: is "
-            "`streammer listen` running there? Waiting"
+            f"nothing of {moods.stream} at {moods.endpoint} yet{dropped}; "
+            "waiting for a `streammer listen` there"
         )
 
 
