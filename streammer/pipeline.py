@@ -29,6 +29,10 @@ CLIPPING_SHARE = 1e-3
 
 LEVEL_FLOOR_DBFS = -120.0
 
+SOUND_MAX = np.float32(1e6)
+"""Magnitude beyond which a sample is no sound (120 dB over full scale): its power would overflow
+float32. It becomes zero and is counted, like NaN and Inf."""
+
 HOLE_FILLED_S = 2.0
 """Longest hole that is filled with zeros [s]; a longer one starts the features afresh."""
 
@@ -162,10 +166,11 @@ class StreamPipeline:
             return []
         if lost <= HOLE_FILLED_S * self.sr:
             return self.push(np.zeros((lost, self.channels), np.float32))
+        steps = self.flush()
         self._position += lost
         self._index = max(self._index, round(self._position / (self.sr * self.step_s)))
         self._begin()
-        return []
+        return steps
 
     def flush(self) -> list[StepInput]:
         """Drain the resamplers and return the last whole steps; an unfinished one is dropped."""
@@ -198,7 +203,8 @@ class StreamPipeline:
 
     def _clean(self, samples: Float32) -> tuple[Float32, npt.NDArray[np.bool_]]:
         chosen = np.ascontiguousarray(samples[:, self._columns], np.float32)
-        finite = np.isfinite(chosen)
+        with np.errstate(invalid="ignore"):
+            finite = np.abs(chosen) <= SOUND_MAX  # false for NaN too
         if not finite.all():
             self.nonfinite_samples += int(chosen.size - np.count_nonzero(finite))
             chosen = np.where(finite, chosen, np.float32(0.0))

@@ -112,12 +112,14 @@ class Stream:
 
     def ingest(self, block: Block, info: SourceInfo) -> list[Due]:
         """Take a block and return the steps it completes, in order."""
+        done: list[Due] = []
         if (info.sr, info.channels) != (self.info.sr, self.info.channels):
+            done = self.flush()
             self._change_source(info)
         self.info = info
         self.lost_samples += block.lost
         steps = self._pipeline.skip(block.lost) + self._pipeline.push(block.samples)
-        return [Due(step, self._captured(step, block.t_capture)) for step in steps]
+        return done + [Due(step, self._captured(step, block.t_capture)) for step in steps]
 
     def flush(self) -> list[Due]:
         """Return the steps that were only waiting for the resamplers' tails."""
