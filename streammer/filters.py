@@ -6,7 +6,7 @@ Everything here runs once per `FrontEnd`, in float64; the caller rounds the resu
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["WINDOWS", "chroma_filters", "mel_filters", "window"]
+__all__ = ["WINDOWS", "chroma_filters", "mel_filters", "packed", "window"]
 
 Array = npt.NDArray[np.float64]
 
@@ -135,3 +135,33 @@ def _column_norms(x: Array, p: float) -> Array:
     size = np.max(np.abs(x), axis=0) if np.isinf(p) else np.sum(np.abs(x) ** p, axis=0) ** (1.0 / p)
     # librosa leaves columns alone whose norm is below the smallest float.
     return np.where(size < np.finfo(x.dtype).tiny, 1.0, size)
+
+
+def packed(filters: Array) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Keep of each filter only the bins from its first to its last weight.
+
+    Parameters
+    ----------
+    filters : np.ndarray [shape=(n_bins, n_freqs)], float
+
+    Returns
+    -------
+    weights : np.ndarray [shape=(n,)], float64
+        The filters one after the other, each padded with zeros to a whole number of fours.
+    bands : np.ndarray [shape=(n_bins, 3)], int64
+        First bin, number of fours, and first weight of each filter.
+    """
+    weights: list[Array] = []
+    bands = np.zeros((filters.shape[0], 3), np.int64)
+    total = 0
+    for band, row in zip(bands, filters, strict=True):
+        # what float32 holds as zero adds nothing
+        bins = np.flatnonzero(row.astype(np.float32))
+        if not bins.size:
+            continue
+        first, n = bins[0], bins[-1] + 1 - bins[0]
+        fours = -(-n // 4)
+        band[:] = first, fours, total
+        weights.append(np.pad(row[first : first + n], (0, 4 * fours - n)))
+        total += 4 * fours
+    return np.concatenate(weights) if weights else np.zeros(0), bands

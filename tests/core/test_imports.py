@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 # From the ground up. A module imports from its own layer and from lower ones, never from higher.
 LAYERS = (
     {"streammer", "errors", "config", "estimate", "clock"},
-    {"checks", "endpoint", "filters", "kernels", "lanes", "protobuf", "ring", "wire"},
+    {"butterflies", "checks", "endpoint", "filters", "kernels", "lanes", "protobuf", "ring", "spec", "wire"},
     {"artefacts", "frontend", "resample", "session"},
     {"backends", "bus", "model", "post", "sources", "table"},
     {"pipeline", "capture", "feed", "stream"},
