@@ -42,6 +42,13 @@ RESEND_GAP_S = 0.05
 STALE_S = 2.0
 """Without an estimate for so long, a subscriber calls its stream stale."""
 
+RECONNECT_S = 5.0
+"""Without any message for so long, a subscriber connects anew [s].
+
+libzmq connects again by itself when a peer goes away, but never after one that broke the protocol:
+a message too large, another server for a moment on the port. A publisher that lives ticks.
+"""
+
 LINGER_MS = 500
 """How long closing waits for the last messages (`ended` among them) to leave."""
 
@@ -314,7 +321,7 @@ class Subscriber:
         self._ended = False
         self._skipped = self._malformed = 0
         self._heard_at = -math.inf
-        self._since = self._clock.monotonic()
+        self._since = self._contact_at = self._clock.monotonic()
         self._closed = False
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._sock = _make_socket(self._context, zmq.SUB, self.endpoint)
@@ -344,9 +351,8 @@ class Subscriber:
             wait_s = deadline - self._clock.monotonic()
             if wait_s <= 0.0:
                 return None
-            # An hour at a time: longer ones do not fit into the int that libzmq takes.
-            arrived = self._sock.poll(math.ceil(min(wait_s, 3600.0) * 1000.0))
-            if not arrived and wait_s <= 3600.0:
+            arrived = self._sock.poll(math.ceil(min(wait_s, RECONNECT_S) * 1000.0))
+            if not arrived and wait_s <= RECONNECT_S:
                 return None
         return None
 
@@ -424,11 +430,22 @@ class Subscriber:
             try:
                 frames = self._sock.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
+                self._reconnect_if_silent()
                 return
+            self._contact_at = self._clock.monotonic()
             try:
                 self._take(frames)
             except WireError:
                 self._malformed += 1
+
+    def _reconnect_if_silent(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._contact_at < RECONNECT_S:
+            return
+        self._contact_at = now
+        with suppress(zmq.ZMQError):  # libzmq has given it up already
+            self._sock.disconnect(self.endpoint)
+        self._sock.connect(self.endpoint)
 
     def _take(self, frames: list[bytes]) -> None:
         if len(frames) != 2:

@@ -201,12 +201,13 @@ def _check_free(path: str) -> None:
             f"ipc://{path}: there is a file at this path that is no socket; it would be removed. "
             "Choose another path"
         )
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, suppress(OSError):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0.2)
-        probe.connect(path)
+        served = probe.connect_ex(path) == 0
+    if served:
         raise NetworkError(
             f"ipc://{path} is in use by another program: stop it, or choose another path"
-        ) from None
+        )
 
 
 def _lock(file: Path) -> int:
