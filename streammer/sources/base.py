@@ -1,0 +1,105 @@
+"""What every source promises: blocks with their place in time, and an end with a reason."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BLOCK", "Block", "EndReason", "Source", "SourceEnd", "SourceInfo", "SourceKind"]
+
+BLOCK = 4096
+"""Frames per decoder read, everywhere: decoded MP3 differs by an ulp with the read size, and the
+laboratory must hear the samples that the live core hears."""
+
+SourceKind = Literal["device", "file", "url", "pcm", "array"]
+EndReason = Literal["eof", "lost", "error", "closed"]
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What an open source delivers.
+
+    Attributes
+    ----------
+    sr, channels : int
+        Rate [Hz] and channels.
+    name : str
+        What the user would call it.
+    clocked : bool
+        Whether the source has a clock of its own and never waits for its reader; what such a
+        source loses takes its time with it.
+    kind : str
+        One of device, file, url, pcm, array.
+    """
+
+    sr: int
+    channels: int
+    name: str
+    clocked: bool
+    kind: SourceKind
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Samples as a source delivers them, any number of them.
+
+    Attributes
+    ----------
+    samples : np.ndarray [shape=(n, channels)], float32
+    position : int
+        Of the first sample, counted from `open`, lost samples included.
+    t_capture : float
+        Unix time at which the last sample was captured [s].
+    lost : int
+        Samples lost directly before this block.
+    """
+
+    samples: npt.NDArray[np.float32]
+    position: int
+    t_capture: float
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class SourceEnd:
+    """Why nothing more comes.
+
+    Attributes
+    ----------
+    reason : str
+        'eof': all was delivered, as far as it could be decoded. 'lost': it may come back (a
+        device unplugged, a connection cut). 'error': it will not. 'closed': `close` was called.
+    detail : str
+        One line for the user; empty when there is nothing to say.
+    """
+
+    reason: EndReason
+    detail: str = ""
+
+
+class Source(Protocol):
+    """A thing that gives blocks. One thread opens and reads; any thread may close."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is delivered; known from `open` on."""
+        ...
+
+    def open(self) -> SourceInfo:
+        """Begin.
+
+        Raises
+        ------
+        InputError, DeviceError, NetworkError
+            If it cannot be opened.
+        """
+        ...
+
+    def read(self, timeout_s: float) -> Block | SourceEnd | None:
+        """Return the next block, the end, or None if nothing came within `timeout_s`."""
+        ...
+
+    def close(self) -> None:
+        """End: a pending `open` or `read` of another thread returns soon. May be repeated."""
+        ...

@@ -1,0 +1,171 @@
+"""Opening again what was lost: the same stream goes on when its source comes back."""
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+from streammer.clock import Clock
+from streammer.errors import StreammerError
+from streammer.sources.base import Block, Source, SourceEnd, SourceInfo
+from streammer.sources.latch import Latch
+
+__all__ = ["BACKOFF_FIRST_S", "BACKOFF_MAX_S", "LOG_EVERY_S", "Supervisor"]
+
+BACKOFF_FIRST_S = 0.5
+BACKOFF_MAX_S = 10.0
+JITTER = 0.2
+"""Each wait is longer or shorter by up to this share, so that many do not knock at once."""
+
+LOG_EVERY_S = 10.0
+
+_log = logging.getLogger("streammer.sources")
+
+
+class Supervisor:
+    """A source that outlives the sources it is made of.
+
+    Parameters
+    ----------
+    factory : callable
+        Makes a new source, not yet open.
+    clock : Clock
+    rng : random.Random, optional
+        For the jitter of the back-off.
+
+    Attributes
+    ----------
+    state : str
+        'new', 'playing', 'waiting' (between attempts), 'closed', 'ended'.
+    reopened : int
+        How often the source came back.
+    lost : int
+        Samples lost up to now, the time away of a clocked source included.
+    detail : str
+        Why the source is away; empty while it plays.
+
+    Notes
+    -----
+    The first open fails at once: a wrong name is the user's to mend. What worked once is tried for
+    ever, after 0.5 s at first and up to 10 s later, 20 % more or less. The wait begins anew at
+    0.5 s once a source has delivered sound. An end that is not 'lost' ends the supervisor too.
+    """
+
+    def __init__(
+        self, factory: Callable[[], Source], clock: Clock, rng: random.Random | None = None
+    ) -> None:
+        self._factory = factory
+        self._clock = clock
+        self._rng = rng or random.Random()
+        self._closed = Latch(clock)
+        self._source: Source | None = None
+        self._info: SourceInfo | None = None
+        self._backoff_s = BACKOFF_FIRST_S
+        self._try_at = 0.0
+        self._log_at: float | None = None
+        self._heard_until: float | None = None  # monotonic capture time of the last sample
+        self._away = False
+        self._position = 0
+        self.state: Literal["new", "playing", "waiting", "closed", "ended"] = "new"
+        self.reopened = 0
+        self.lost = 0
+        self.detail = ""
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the source in use delivers; of the last one while none is open."""
+        if self._info is None:
+            raise RuntimeError("info before open")
+        return self._info
+
+    def open(self) -> SourceInfo:
+        """Open the source for the first time; what fails now is raised."""
+        self._source = self._factory()
+        if self._closed.is_set():
+            self._source.close()
+        self._info = self._source.open()
+        self._heard_until = self._clock.monotonic()
+        self.state = "playing"
+        return self._info
+
+    def read(self, timeout_s: float) -> Block | SourceEnd | None:
+        """Return the next block, the end, or None if nothing came within `timeout_s`."""
+        until = self._clock.monotonic() + max(0.0, timeout_s)
+        while not self._closed.is_set():
+            if self._source is None:
+                if self._try_at > until:
+                    self._closed.wait_until(until)
+                    return SourceEnd("closed") if self._closed.is_set() else None
+                if self._closed.wait_until(self._try_at):
+                    break
+                if not self._reopen():
+                    continue
+            assert self._source is not None
+            item = self._source.read(max(0.0, until - self._clock.monotonic()))
+            if isinstance(item, Block):
+                return self._pass_on(item)
+            if isinstance(item, SourceEnd):
+                if item.reason != "lost":
+                    self.state = "closed" if item.reason == "closed" else "ended"
+                    return item
+                self._lose(item.detail)
+                continue
+            return None
+        self.state = "closed"
+        return SourceEnd("closed")
+
+    def close(self) -> None:
+        """End; no further attempt is made."""
+        self._closed.set()
+        source = self._source
+        if source is not None:
+            source.close()
+
+    def _reopen(self) -> bool:
+        source: Source | None = None
+        try:
+            source = self._factory()
+            self._source = source  # so that `close` of another thread reaches a pending open
+            if self._closed.is_set():
+                source.close()
+            self._info = source.open()
+        except StreammerError as error:
+            self._lose(str(error))
+            return False
+        self.reopened += 1
+        self._away = True
+        self.state = "playing"
+        self.detail = ""
+        _log.info("%s is back", self._info.name)
+        return True
+
+    def _lose(self, detail: str) -> None:
+        if self._source is not None:
+            self._source.close()
+        self._source = None
+        self.state = "waiting"
+        self.detail = detail
+        jitter = 1.0 + JITTER * (2.0 * self._rng.random() - 1.0)
+        now = self._clock.monotonic()
+        self._try_at = now + self._backoff_s * jitter
+        self._backoff_s = min(BACKOFF_MAX_S, 2.0 * self._backoff_s)
+        if self._log_at is None or now - self._log_at >= LOG_EVERY_S:
+            self._log_at = now
+            _log.warning("%s; trying again", detail)
+
+    def _pass_on(self, block: Block) -> Block:
+        lost = block.lost
+        t_last = block.t_capture - (self._clock.unix() - self._clock.monotonic())
+        if self._away:
+            self._away = False
+            self._backoff_s = BACKOFF_FIRST_S
+            if self.info.clocked and self._heard_until is not None:
+                t_first = t_last - len(block.samples) / self.info.sr
+                lost = max(lost, round((t_first - self._heard_until) * self.info.sr))
+        self._heard_until = t_last
+        self._position += lost
+        self.lost += lost
+        passed = replace(block, position=self._position, lost=lost)
+        self._position += len(block.samples)
+        return passed
