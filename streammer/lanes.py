@@ -171,7 +171,8 @@ def _zero(lanes: Lanes) -> Any:
     return intrinsic(zero)
 
 
-zero4, zero16 = _zero(LANES_4), _zero(LANES_16)
+zero4 = _zero(LANES_4)
+zero16 = _zero(LANES_16)
 
 
 def _butterfly(radix: int) -> Any:
@@ -197,7 +198,10 @@ def _butterfly(radix: int) -> Any:
     return butterfly
 
 
-butterfly2, butterfly3, butterfly4, butterfly5 = (_butterfly(radix) for radix in (2, 3, 4, 5))
+butterfly2 = _butterfly(2)
+butterfly3 = _butterfly(3)
+butterfly4 = _butterfly(4)
+butterfly5 = _butterfly(5)
 
 
 def _mirror(*, across_bins: bool) -> Any:
@@ -220,7 +224,8 @@ def _mirror(*, across_bins: bool) -> Any:
 
 
 # Sixteen lanes are one bin of sixteen frames, or bins k to k + 15 of one frame.
-mirror_frames, mirror_bins = _mirror(across_bins=False), _mirror(across_bins=True)
+mirror_frames = _mirror(across_bins=False)
+mirror_bins = _mirror(across_bins=True)
 
 
 @_operation(types.void, "aiiiil")

@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[2]
 # From the ground up. A module imports from its own layer and from lower ones, never from higher.
 LAYERS = (
     {"streammer", "errors", "config", "estimate", "clock"},
-    {"butterflies", "checks", "endpoint", "filters", "kernels", "lanes", "protobuf", "ring", "spec", "wire"},
+    {
+        "butterflies", "checks", "endpoint", "filters", "kernels", "lanes", "protobuf", "ring",
+        "spec", "wire",
+    },  # fmt: skip
     {"artefacts", "frontend", "resample", "session"},
     {"backends", "bus", "model", "post", "sources", "table"},
     {"pipeline", "capture", "feed", "stream"},
