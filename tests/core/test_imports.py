@@ -19,8 +19,16 @@ ROOT = Path(__file__).parents[2]
 LAYERS = (
     {"streammer", "errors", "config", "estimate", "clock"},
     {
-        "butterflies", "checks", "endpoint", "filters", "kernels", "lanes", "protobuf", "ring",
-        "spec", "wire",
+        "butterflies",
+        "checks",
+        "endpoint",
+        "filters",
+        "kernels",
+        "lanes",
+        "protobuf",
+        "ring",
+        "spec",
+        "wire",
     },  # fmt: skip
     {"artefacts", "frontend", "resample", "session"},
     {"backends", "bus", "model", "post", "sources", "table"},
