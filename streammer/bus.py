@@ -108,9 +108,9 @@ class Publisher:
     endpoint : str
         What subscribers connect to, with the real port.
     sent, resent, dropped : int
-        Messages handed to the socket; sent again to late joiners; dropped because more than
-        `HIGH_WATER` were handed over at once. (What libzmq drops for one slow subscriber is not
-        counted: it does not tell.)
+        Messages handed to the socket; sent again to late joiners; dropped, oldest first, because
+        more than `HIGH_WATER` of one topic were handed over at once. (What libzmq drops for one
+        slow subscriber is not counted: it does not tell.)
 
     Raises
     ------
@@ -129,8 +129,8 @@ class Publisher:
     ) -> None:
         endpoint = check_endpoint(endpoint, insecure=insecure, bind=True)
         self._clock = clock or SystemClock()
-        self._queue: deque[tuple[bytes, bytes]] = deque()
-        self._queue_lock = threading.Lock()
+        self._queues: dict[bytes, deque[bytes]] = {}  # by topic, so that none loses its newest
+        self._lock = threading.Lock()
         self._last: dict[bytes, bytes] = {}
         self._resend_at: dict[bytes, float] = {}
         self._resent_at: dict[bytes, float] = {}
@@ -195,11 +195,10 @@ class Publisher:
             raise NetworkError(f"the bus has failed: {self._failure}") from self._failure
         if self._closing:
             raise NetworkError("this publisher is closed; make a new one to publish more")
-        with self._queue_lock:
-            if len(self._queue) >= HIGH_WATER:
-                self._queue.popleft()
-                self.dropped += 1
-            self._queue.append((topic, payload))
+        with self._lock:
+            waiting = self._queues.setdefault(topic, deque(maxlen=HIGH_WATER))
+            self.dropped += len(waiting) == HIGH_WATER
+            waiting.append(payload)
         self._wake()
 
     def _wake(self) -> None:
@@ -235,10 +234,9 @@ class Publisher:
                 return
 
     def _send_new(self, sock: "zmq.Socket[bytes]") -> None:
-        with self._queue_lock:
-            messages = list(self._queue)
-            self._queue.clear()
-        for topic, payload in messages:
+        with self._lock:
+            queues, self._queues = self._queues, {}
+        for topic, payload in ((topic, p) for topic, waiting in queues.items() for p in waiting):
             sock.send_multipart((topic, payload), zmq.NOBLOCK)
             self._last[topic] = payload
             self._resend_at.pop(topic, None)  # joiners got this one
