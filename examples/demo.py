@@ -7,7 +7,7 @@ taken, another one is chosen. At the end, what was heard stands beside what was 
 """
 
 import json
-import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def free_endpoint():
     """Return the usual endpoint, or one on a port that the system finds free."""
     for port in (PORT, 0):
         with socket.socket() as probe:
-            if os.name != "nt":  # as the publisher does; on Windows it would share a taken port
+            if sys.platform != "win32":  # as the publisher does; Windows would share a taken port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
@@ -36,44 +36,42 @@ def show(lines):
     """Print a line a second where there is no terminal for the live view."""
     for line in lines:
         mood = json.loads(line)
-        if mood["seq"] % 2 == 1:
-            v, a = (round(10 * mood[axis]) for axis in ("valence", "arousal"))
-            bars = ["".join("o" if x == y else "|" if y == 0 else "." for y in range(-10, 11))
-                    for x in (v, a)]  # fmt: skip
-            print(f"{mood['t_audio_s']:5.1f} s  valence {bars[0]} {mood['valence']:+.2f}  "
-                  f"arousal {bars[1]} {mood['arousal']:+.2f}  {mood['quadrant']} {mood['state']}",
-                  flush=True)  # fmt: skip
+        if mood["seq"] % 2:
+            text = f"{mood['t_audio_s']:5.1f} s"
+            for axis in ("valence", "arousal"):
+                at = round(10 * mood[axis]) + 10
+                bar = "..........|.........."
+                text += f"  {axis} {bar[:at]}o{bar[at + 1 :]} {mood[axis]:+.2f}"
+            print(f"{text}  {mood['quadrant']} {mood['state']}", flush=True)
+
+
+def compare(moods):
+    """Print what was heard in each movement beside what was composed."""
+    print("\nmovement  composed as   heard: valence  arousal")
+    for part in json.loads((HERE / "demo.json").read_text()):
+        heard = [m for m in moods if part["start_s"] + 4 < m["t_audio_s"] <= part["end_s"]]
+        if heard:
+            v, a = (sum(m[axis] for m in heard) / len(heard) for axis in ("valence", "arousal"))
+            print(f"{part['name']:<9} {part['quadrant']:<20} {v:+.2f}    {a:+.2f}")
 
 
 def main():
     """Run the demo."""
     endpoint = free_endpoint()
     other = "" if endpoint.endswith(f":{PORT}") else f" --connect {endpoint}"
-    print(f"The same mood in another terminal: streammer watch{other}", flush=True)
+    print(f"the same mood in another terminal: streammer watch{other}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "moods.jsonl"
         listen = [sys.executable, "-m", "streammer", "listen", str(HERE / "demo.ogg")]
         listen += ["--pace", "live", "--bind", endpoint, "--jsonl", str(log)]
-        if sys.stdout.isatty():
-            code = subprocess.run(listen, check=False).returncode
-        else:
-            with subprocess.Popen(listen, stdout=subprocess.PIPE, text=True) as process:
-                show(process.stdout)
-            code = process.returncode
-        if code != 0:
-            return code
-        moods = [json.loads(line) for line in log.read_text().splitlines()]
-    print("\nmovement  composed as   heard: valence  arousal")
-    for part in json.loads((HERE / "demo.json").read_text()):
-        heard = [m for m in moods if part["start_s"] + 3 < m["t_audio_s"] <= part["end_s"]]
-        if heard:
-            v, a = (sum(m[k] for m in heard) / len(heard) for k in ("valence", "arousal"))
-            print(f"{part['name']:<9} {part['quadrant']:<20} {v:+.2f}    {a:+.2f}")
-    return 0
+        to = None if sys.stdout.isatty() else subprocess.PIPE
+        with subprocess.Popen(listen, stdout=to, text=True) as process:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the listener to end on
+            show(process.stdout or ())
+        if process.returncode == 0:
+            compare([json.loads(line) for line in log.read_text().splitlines()])
+    return process.returncode
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(main())
