@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from streammer.artefacts import (
-    MAX_BYTES,
     ArtefactMeta,
     Prior,
     find_artefact,
@@ -20,6 +18,7 @@ from streammer.artefacts import (
 )
 from streammer.errors import ModelError, UsageError
 from streammer.frontend import FrontEndSpec
+from streammer.layout import Layout, check_layout, following
 from streammer.session import one_line, open_session
 
 __all__ = ["Model", "ModelState", "load_model"]
@@ -27,20 +26,6 @@ __all__ = ["Model", "ModelState", "load_model"]
 Float32 = npt.NDArray[np.float32]
 ModelState = tuple[Float32, ...]
 """One array [shape=(batch, ...)] for each state of the graph, in the order of its inputs."""
-
-_FLOAT = "tensor(float)"
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The tensors of a graph: per-stream shapes of features and states, by input name."""
-
-    features: dict[str, tuple[int, int]]
-    states: dict[str, tuple[int, ...]]
-
-    @property
-    def outputs(self) -> list[str]:
-        return ["mood", *("next" + name.removeprefix("state") for name in self.states)]
 
 
 class Model:
@@ -71,7 +56,7 @@ class Model:
         data: bytes,
         front_ends: dict[str, FrontEndSpec],
         session: Any,
-        layout: _Layout,
+        layout: Layout,
     ) -> None:
         self.meta = meta
         self.path = path
@@ -214,7 +199,7 @@ def build_model(data: bytes, path: Path) -> Model:
         )
     front_ends = _front_ends(meta, path)
     session = open_session(data, str(path))
-    layout = _check_layout(session, meta, front_ends, path)
+    layout = check_layout(session, meta, front_ends, path)
     model = Model(meta, path, data, front_ends, session, layout)
     _dry_step(model)
     return model
@@ -231,83 +216,6 @@ def _front_ends(meta: ArtefactMeta, path: Path) -> dict[str, FrontEndSpec]:
     return specs
 
 
-def _check_layout(
-    session: Any, meta: ArtefactMeta, front_ends: dict[str, FrontEndSpec], path: Path
-) -> _Layout:
-    """Check names, ranks, fixed sizes and types of all inputs and outputs."""
-
-    def refuse(what: str, expected: str) -> ModelError:
-        return ModelError(f"{path}: {what}, expected {expected}")
-
-    if overridable := session.get_overridable_initializers():
-        raise refuse(f"weight {overridable[0].name} is also an input", "fixed weights")
-    features: dict[str, tuple[int, int]] = {}
-    states: dict[str, tuple[int, ...]] = {}
-    for node in session.get_inputs():
-        shape = _per_stream_shape(node, path)
-        if node.name == "features" or node.name.startswith("features."):
-            spec = front_ends.get(node.name)
-            if spec is None:
-                raise refuse(f"input {node.name} has no entry in front_ends", "a spec for it")
-            wanted = (spec.frames_per_step(meta.step_s), spec.n_bins)
-            if shape != wanted:
-                raise refuse(
-                    f"input {node.name} has [batch, {_dims(shape)}]",
-                    f"[batch, {_dims(wanted)}]: the frames of {meta.step_s:g} s and the bins of "
-                    "its front end",
-                )
-            features[node.name] = wanted
-        elif node.name.startswith("state."):
-            states[node.name] = shape
-        else:
-            raise refuse(f"input {node.name!r}", "only features, features.<id> and state.<k>")
-    if missing := sorted(set(front_ends) - set(features)):
-        raise refuse(f"front_ends has {missing[0]!r}, which is no input", "one spec an input")
-    outputs = {node.name: _per_stream_shape(node, path) for node in session.get_outputs()}
-    if "mood" not in outputs:
-        raise refuse(f"outputs are {', '.join(sorted(outputs))}", "mood among them")
-    if outputs["mood"] != (len(meta.outputs),):
-        raise refuse(
-            f"output mood has [batch, {_dims(outputs['mood'])}]",
-            f"[batch, {len(meta.outputs)}] for {', '.join(meta.outputs)}",
-        )
-    for name, shape in states.items():
-        following = "next" + name.removeprefix("state")
-        if following not in outputs:
-            raise refuse(f"{name} has no output {following}", "a next.<k> for each state.<k>")
-        if outputs[following] != shape:
-            raise refuse(
-                f"output {following} has [batch, {_dims(outputs[following])}]",
-                f"[batch, {_dims(shape)}] as {name}",
-            )
-    known = {"mood", *("next" + name.removeprefix("state") for name in states)}
-    if extra := sorted(set(outputs) - known):
-        raise refuse(f"output {extra[0]!r}", "only mood and a next.<k> for each state.<k>")
-    size = 4 * sum(int(np.prod(shape, dtype=object)) for shape in states.values())
-    if size > MAX_BYTES:
-        raise refuse(
-            f"states take {size / 2**20:.0f} MiB a stream", f"at most {MAX_BYTES // 2**20}"
-        )
-    return _Layout(features, states)
-
-
-def _per_stream_shape(node: Any, path: Path) -> tuple[int, ...]:
-    """Return the fixed sizes of a tensor after its batch axis, which must be dynamic."""
-    if node.type != _FLOAT:
-        raise ModelError(f"{path}: {node.name} is {node.type}, expected {_FLOAT}")
-    batch, *rest = node.shape or [None]
-    if not node.shape or isinstance(batch, int) or not all(isinstance(n, int) for n in rest):
-        raise ModelError(
-            f"{path}: {node.name} has [{_dims(node.shape)}], expected a dynamic batch, "
-            "then fixed sizes"
-        )
-    return tuple(rest)
-
-
-def _dims(shape: Sequence[object]) -> str:
-    return ", ".join("?" if n is None else str(n) for n in shape)
-
-
 def _dry_step(model: Model) -> None:
     """Step silence and noise side by side: shapes must hold and every number be finite."""
     rng = np.random.default_rng(0)
@@ -317,9 +225,9 @@ def _dry_step(model: Model) -> None:
     }
     mood, state = _ran(model, features)
     named = dict(zip(model.output_names, (mood, *state), strict=True))
-    shapes = {"mood": (2, len(model.outputs))}
+    shapes: dict[str, tuple[int, ...]] = {"mood": (2, len(model.outputs))}
     for name, shape in model.state_shapes.items():
-        shapes["next" + name.removeprefix("state")] = (2, *shape)
+        shapes[following(name)] = (2, *shape)
     for name, array in named.items():
         if array.shape != shapes[name]:
             raise ModelError(

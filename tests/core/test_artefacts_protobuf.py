@@ -1,0 +1,70 @@
+"""The outermost fields of a model, against the onnx package."""
+
+import json
+
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streammer import protobuf
+from tests.core.tiny_model import tiny_model
+
+DATA = tiny_model().SerializeToString()
+
+
+def test_metadata_are_those_that_onnx_reads():
+    model = tiny_model()
+    model.metadata_props.add(key="zwei", value="größer")
+    model.metadata_props.add(key="", value="")
+    expected = [(p.key, p.value) for p in model.metadata_props]
+    assert protobuf.metadata(model.SerializeToString()) == expected
+
+
+def test_the_body_is_the_model_without_metadata():
+    model = tiny_model()
+    del model.metadata_props[:]
+    assert b"".join(protobuf.body(DATA)) == model.SerializeToString()
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(st.dictionaries(st.text(max_size=20), st.text(max_size=400), max_size=4))
+def test_metadata_are_replaced_and_nothing_else(properties):
+    data = protobuf.with_metadata(DATA, properties)
+    model = onnx.load_model_from_string(data)
+    assert {p.key: p.value for p in model.metadata_props} == properties
+    assert list(protobuf.body(data)) == list(protobuf.body(DATA))
+    assert dict(protobuf.metadata(data)) == properties
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(st.binary(max_size=64))
+def test_any_bytes_are_read_or_called_malformed(data):
+    try:
+        parts = b"".join(protobuf.body(data))
+        protobuf.metadata(data)
+    except protobuf.Malformed:
+        return
+    assert len(parts) <= len(data)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 100, len(DATA) // 2])
+def test_a_truncated_model_is_malformed(cut):
+    with pytest.raises(protobuf.Malformed):
+        protobuf.metadata(DATA[:-cut])
+
+
+def test_a_length_beyond_all_memory_is_malformed():
+    with pytest.raises(protobuf.Malformed, match="ends beyond the file"):
+        protobuf.metadata(b"\x3a" + b"\xff" * 8 + b"\x7f")
+
+
+def test_metadata_that_are_not_utf8_are_malformed():
+    data = protobuf.with_metadata(DATA, {"k": "v"}).replace(b"\x12\x01v", b"\x12\x01\xff")
+    with pytest.raises(protobuf.Malformed, match="UTF-8"):
+        protobuf.metadata(data)
+
+
+def test_metadata_larger_than_a_byte_of_length_survive():
+    text = json.dumps({"x": "y" * 70_000})
+    assert protobuf.metadata(protobuf.with_metadata(DATA, {"k": text})) == [("k", text)]
