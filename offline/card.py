@@ -6,7 +6,7 @@ card to the graph: ``streammer models --check`` refuses a card that belongs to a
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from streammer.artefacts import ArtefactMeta
@@ -19,6 +19,7 @@ REQUIRED = ("Data", "Splits", "Known failures")
 """Sections that nobody but the makers of a model can write."""
 
 _METRICS = "Metrics"
+_INTERVAL = {"value", "low", "high"}
 _NOT_YET = "Not evaluated yet: no figure may be quoted for this artefact."
 
 
@@ -96,22 +97,32 @@ def metrics_table(metrics: Mapping[str, Any]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _rows(tree: Mapping[str, Any], path: Sequence[str] = ()) -> Any:
-    figures = {k: v for k, v in tree.items() if not isinstance(v, Mapping)}
+def _rows(
+    tree: Mapping[str, Any], path: Sequence[str] = ()
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    figures = {k: v for k, v in tree.items() if _is_figure(v)}
     if figures:
         yield " / ".join(path) or "all", figures
     for name, branch in tree.items():
-        if isinstance(branch, Mapping):
+        if not _is_figure(branch):
             yield from _rows(branch, (*path, name))
 
 
+def _is_figure(value: Any) -> bool:
+    # An interval of `offline.metrics` is one figure with its bounds.
+    return not isinstance(value, Mapping) or value.keys() == _INTERVAL
+
+
 def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value, low, high = (_shown(value[key]) for key in ("value", "low", "high"))
+        return f"{value} ({low} .. {high})"
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list | tuple):
-        return " .. ".join(map(_shown, value))
+        return ", ".join(map(_shown, value))
     return str(value).replace("|", "\\|")
 
 

@@ -90,6 +90,7 @@ def _cells(row: dict[str, Any]) -> Iterator[str]:
     yield row["version"]
     yield ", ".join(row["outputs"])
     yield f"{row['step_s']:g} s"
-    yield f"{row['size_bytes'] / 2**20:.1f} MiB"
+    size = row["size_bytes"]
+    yield f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.1f} KiB"
     yield row["trained_on"]
     yield row["licence"]
