@@ -38,7 +38,11 @@ class PacedSource:
         self._clock = clock
         self._buffer_s = buffer_s
         self._closed = Latch(clock)
-        self._begin()
+        self._queue: deque[Block] = deque()
+        self._queued = 0
+        self._end: SourceEnd | None = None
+        self._playing_from: float | None = None  # when the sample `_played` = 0 was due
+        self._played = 0
 
     @property
     def info(self) -> SourceInfo:
@@ -47,9 +51,11 @@ class PacedSource:
 
     def open(self) -> SourceInfo:
         """Open the other source; its clock starts with the first sound."""
-        info = self._source.open()
-        self._begin()
-        return info
+        self._queue.clear()
+        self._queued = 0
+        self._end = None
+        self._playing_from = None
+        return self._source.open()
 
     def read(self, timeout_s: float) -> Block | SourceEnd | None:
         """Return the next piece once it is due, the end, or None if `timeout_s` passes before."""
@@ -76,13 +82,6 @@ class PacedSource:
         """End; the other source is closed."""
         self._closed.set()
         self._source.close()
-
-    def _begin(self) -> None:
-        self._queue: deque[Block] = deque()
-        self._queued = 0
-        self._end: SourceEnd | None = None
-        self._playing_from: float | None = None  # monotonic time of the sample `_played` = 0
-        self._played = 0
 
     def _due_at(self, ahead: int) -> float:
         """Return when the sample `ahead` of what was played is due [s]."""
