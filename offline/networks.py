@@ -1,0 +1,127 @@
+"""From a recipe to its torch module, and from its output to [-1, 1]."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.sequence import ChromaLstm, StackedCrnn
+from models.spectral import SpectralNet
+from models.window import WindowNet
+from offline.pieces import Piece, sequence_sizes
+from offline.recipe import Recipe
+from streammer.errors import UsageError
+
+__all__ = ["build_network", "fit_scale", "from_unit", "predict", "to_unit", "windows_of"]
+
+
+def build_network(recipe: Recipe) -> nn.Module:
+    """Untrained module of a recipe; initial weights follow from the global torch seed."""
+    net, faithful = recipe.network, recipe.mode == "faithful"
+    options = dict(net.options)
+    try:
+        if recipe.family == "spectral":
+            if net.image is not None:
+                options["image"] = net.image
+            return SpectralNet(
+                net.name, n_bins=recipe.spec.n_bins, width=net.width, faithful=faithful, **options
+            )
+        if recipe.family == "window":
+            return WindowNet(
+                net.name, n_bins=recipe.spec.n_bins, width=net.width, faithful=faithful, **options
+            )
+        if recipe.family == "chroma":
+            return ChromaLstm(n_bins=recipe.spec.n_bins, faithful=faithful, **options)
+        if recipe.family == "stacked":
+            return StackedCrnn(
+                frames_per_step=recipe.frames_per_step,
+                n_bins=recipe.spec.n_bins,
+                width=net.width,
+                **options,
+            )
+    except (TypeError, KeyError, RuntimeError) as error:
+        raise UsageError(f"{recipe.name}: network cannot be built ({error})") from error
+    raise UsageError(f"{recipe.name}: family {recipe.family} has no network here")
+
+
+def from_unit(y: Tensor, target: str) -> Tensor:
+    """Labels on [-1, 1] -> what the loss sees."""
+    return {"unit": y, "sigmoid": (y + 1) / 2, "raw9": 4 * y + 5}[target]
+
+
+def to_unit(p: Tensor, target: str) -> Tensor:
+    """Map outputs of a network to [-1, 1], clamped as a live model's are."""
+    unit = {"unit": p, "sigmoid": 2 * p - 1, "raw9": (p - 5) / 4}[target]
+    return unit.clamp(-1, 1)
+
+
+def windows_of(piece: Piece, at: np.ndarray, recipe: Recipe, song_frames: int) -> np.ndarray:
+    """Cut the inputs that end with the given labels [shape=(len(at), frames, bins)], float32."""
+    if recipe.data.labels == "static":
+        return padded(piece.x, song_frames)[None]
+    size = round(recipe.data.window_s * 2) * recipe.frames_per_step
+    return np.stack([np.asarray(piece.x[e - size : e], np.float32) for e in piece.ends[at]])
+
+
+def padded(x: np.ndarray, frames: int) -> np.ndarray:
+    """Cut or zero-padded at the end to `frames`."""
+    out = np.zeros((frames, x.shape[1]), np.float32)
+    out[: min(frames, len(x))] = x[:frames]
+    return out
+
+
+@torch.no_grad()
+def fit_scale(net: nn.Module, pieces: list[Piece], recipe: Recipe, seed: int) -> None:
+    """Fit the mean and spread buffers on a sample of the TRAINING pieces."""
+    if getattr(net, "faithful", False) or not hasattr(net, "compress"):
+        return
+    rng = np.random.default_rng(seed)
+    sample = [pieces[i] for i in rng.permutation(len(pieces))[:200]]
+    sequence, song = sequence_sizes(pieces, recipe)
+    total = square = 0.0
+    n = 0
+    net.mean.zero_()
+    net.std.fill_(1.0)
+    for piece in sample:
+        if recipe.family in ("chroma", "stacked"):
+            x = padded(piece.x, sequence)[None]
+        else:
+            x = windows_of(piece, rng.integers(0, len(piece.ends), 1), recipe, song)
+        z = net.compress(torch.from_numpy(x)).double().flatten(0, -2)
+        total, square, n = total + z.sum(0), square + z.square().sum(0), n + len(z)
+    mean = total / n
+    net.mean.copy_(mean.float())
+    net.std.copy_((square / n - mean.square()).clamp_min(0).sqrt().float().clamp_min(1e-3))
+
+
+@torch.no_grad()
+def predict(
+    net: nn.Module,
+    piece: Piece,
+    at: np.ndarray,
+    recipe: Recipe,
+    song_frames: int,
+    *,
+    batch: int = 32,
+) -> np.ndarray:
+    """Predict the labels `at` of a piece.
+
+    Returns
+    -------
+    np.ndarray [shape=(len(at), 2)], float32
+        Valence, arousal on [-1, 1]; NaN for an axis that the system does not give.
+    """
+    if recipe.family in ("chroma", "stacked"):
+        step = recipe.frames_per_step
+        x = torch.from_numpy(np.asarray(piece.x[: len(piece.ends) * step], np.float32))
+        given = net(x[None])[0][torch.from_numpy(at)]
+    else:
+        parts = [
+            net(torch.from_numpy(windows_of(piece, at[i : i + batch], recipe, song_frames)))
+            for i in range(0, len(at), batch)
+        ]
+        given = torch.cat(parts)
+    given = to_unit(given.float(), recipe.data.target).numpy()
+    out = np.full((len(at), 2), np.nan, np.float32)
+    for column, axis in enumerate(recipe.outputs):
+        out[:, ("valence", "arousal").index(axis)] = given[:, column]
+    return out

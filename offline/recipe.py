@@ -1,0 +1,303 @@
+"""Recipes: one TOML file says data, split, front end, network, loss, optimiser, schedule, seed.
+
+A recipe has a base and overlays. ``[static]`` is laid over it for whole-song labels, ``[faithful]``
+for the mode that keeps the original's faults, ``[mended]`` for the one that does not; the command
+line comes last. What results is one flat, checked `Recipe`, saved in every run and artefact.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from streammer.errors import InputError, UsageError
+from streammer.frontend import FrontEndSpec
+
+__all__ = [
+    "RECIPES",
+    "DataPart",
+    "EvaluationPart",
+    "NetworkPart",
+    "Recipe",
+    "TrainingPart",
+    "all_recipes",
+    "find_recipe",
+    "load_recipe",
+    "recipe_from",
+]
+
+RECIPES = Path(__file__).with_name("recipes")
+"""Folder of the recipes that come with the laboratory."""
+
+Mode = Literal["mended", "faithful"]
+Labels = Literal["dynamic", "static"]
+
+
+class DataPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is learned from.
+
+    Attributes
+    ----------
+    labels : str
+        ``dynamic`` (2 Hz) or ``static`` (one per song).
+    window_s : float
+        Sound before each label that the net hears [s]; 0 for sequences and whole songs.
+    song_s : float
+        Whole-song systems: audio cut or zero-padded to this [s]; 0 takes the clip's length.
+    sequence_s : float
+        Sequence systems: length of a training sequence [s]; 0 takes the clip's length.
+    smooth_labels : int
+        Train on the mean of so many labels ending at the window's end.
+    target : str
+        ``unit`` [-1, 1], ``sigmoid`` (x + 1) / 2, or ``raw9`` 1..9, as published.
+    consecutive : bool
+        Batches of consecutive windows of one song (a fault of the original).
+    every_song : int
+        Only every n-th song trains (a fault of the original: 60).
+    per_clip : int
+        Windows drawn from a clip in an epoch.
+    split : str
+        ``artist`` or ``song`` for 5 folds, or a published one (`offline.splits.known_split`).
+    fold : int
+    features : str
+        Classical baseline: table of song descriptors under the data folder.
+    """
+
+    labels: Labels = "dynamic"
+    window_s: float = 0.0
+    song_s: float = 0.0
+    sequence_s: float = 0.0
+    smooth_labels: int = 1
+    target: Literal["unit", "sigmoid", "raw9"] = "unit"
+    consecutive: bool = False
+    every_song: int = 1
+    per_clip: int = 1
+    split: str = "artist"
+    fold: int = 0
+    features: str = ""
+
+
+class NetworkPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which network; `options` go to its constructor."""
+
+    name: str
+    width: float = 1.0
+    image: tuple[int, int] | None = None
+    options: dict[str, Any] = {}
+
+
+class TrainingPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How it is trained.
+
+    Attributes
+    ----------
+    loss : str
+        ``mse``, ``mse_sum`` or ``mae_sum``: the latter add the axes, as published.
+    optimiser : str
+        ``adam``, ``adamw`` or ``sgd``.
+    warm_lr, warm_epochs : float, int
+        Another learning rate for the first epochs (CBAM: 1e-3 for 3).
+    patience : int
+        Epochs without a better validation loss before stopping; 0 never stops early.
+    time_budget_s : float
+        Stop at the end of the epoch in which so much training time has passed; 0 for none.
+    precision : str
+        Lightning's names: ``32``, ``bf16-mixed``, ``16-mixed``.
+    devices : int
+    """
+
+    loss: Literal["mse", "mse_sum", "mae_sum"] = "mse"
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    warm_lr: float = 0.0
+    warm_epochs: int = 0
+    batch: int = 32
+    epochs: int = 20
+    patience: int = 4
+    time_budget_s: float = 0.0
+    seed: int = 0
+    precision: str = "32"
+    devices: int = 1
+    accelerator: str = "auto"
+
+
+class EvaluationPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where it is scored.
+
+    Attributes
+    ----------
+    from_s : float
+        Labels count from so long after the start of a clip on, so that all systems are scored on
+        the same instants [s].
+    stride : int
+        Every n-th label of those.
+    n_boot : int
+        Bootstrap draws over songs.
+    """
+
+    from_s: float = 5.0
+    stride: int = 1
+    n_boot: int = 1000
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A system with everything that training, evaluation and export need.
+
+    Attributes
+    ----------
+    family : str
+        ``spectral``, ``window``, ``chroma``, ``stacked``, ``classical`` or ``live``.
+    outputs : tuple of str
+        Axes it predicts, in order.
+    causal : bool
+        Whether it could run live; static ones never can.
+    exports : bool
+        Whether it fits an artefact (dense does not).
+    about, published, definition : str
+        One line each for the report.
+    faults : tuple of str
+        What the faithful mode keeps.
+    """
+
+    name: str
+    family: Literal["spectral", "window", "chroma", "stacked", "classical", "live"]
+    network: NetworkPart
+    data: DataPart = DataPart()
+    front_end: dict[str, Any] = {}
+    training: TrainingPart = TrainingPart()
+    evaluation: EvaluationPart = EvaluationPart()
+    outputs: tuple[str, ...] = ("valence", "arousal")
+    causal: bool = True
+    exports: bool = True
+    mode: Mode = "mended"
+    about: str = ""
+    published: str = ""
+    definition: str = ""
+    faults: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for axis in self.outputs:
+            if axis not in ("valence", "arousal"):
+                raise ValueError(f"outputs has {axis!r}, expected valence and / or arousal")
+        if self.family not in ("classical", "live"):
+            FrontEndSpec.from_dict(self.front_end).frames_per_step(0.5)
+
+    @property
+    def spec(self) -> FrontEndSpec:
+        """The front end."""
+        return FrontEndSpec.from_dict(self.front_end)
+
+    @property
+    def frames_per_step(self) -> int:
+        """Frames in half a second."""
+        return self.spec.frames_per_step(0.5)
+
+    @property
+    def slug(self) -> str:
+        """Name of a run of it: system, labels, mode, fold."""
+        parts = [self.name, self.data.labels, self.mode, f"{self.data.split}{self.data.fold}"]
+        return "-".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return msgspec.to_builtins(self)
+
+
+def find_recipe(name: str) -> Path:
+    """Path of a recipe given by name or path.
+
+    Raises
+    ------
+    UsageError
+        There is none; the known ones are named.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise InputError(f"{path}: no such recipe file")
+        return path
+    own = RECIPES / f"{name}.toml"
+    if own.is_file():
+        return own
+    known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+    raise UsageError(f"recipe {name!r} is unknown; expected a .toml file or one of {known}")
+
+
+def load_recipe(
+    name: str,
+    *,
+    mode: str | None = None,
+    labels: str | None = None,
+    changes: dict[str, Any] | None = None,
+) -> Recipe:
+    """Read a recipe, lay the overlays of mode and labels over it, then `changes`.
+
+    Parameters
+    ----------
+    name : str
+        Name or path.
+    mode, labels : str, optional
+        In place of the recipe's own.
+    changes : dict, optional
+        Dotted names to values, e.g. ``{'network.width': 0.25}``.
+
+    Raises
+    ------
+    UsageError
+        Unknown name, key or value, in one line.
+    """
+    path = find_recipe(name)
+    try:
+        body = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: no readable recipe ({error})") from error
+    mode = mode or body.get("mode", "mended")
+    if mode not in ("mended", "faithful"):
+        raise UsageError(f"mode is {mode!r}; expected mended or faithful")
+    overlays = {key: body.pop(key, {}) for key in ("faithful", "mended", "static")}
+    labels = labels or body.get("data", {}).get("labels", "dynamic")
+    if labels == "static" and body.get("family") in ("window", "chroma", "stacked", "live"):
+        raise UsageError(f"{path.stem}: has no static form; expected labels = dynamic")
+    if labels == "static":
+        _lay(body, overlays["static"])
+    own = dict(overlays[mode])
+    for_static = own.pop("static", {})
+    _lay(body, own)
+    if labels == "static":
+        _lay(body, for_static)
+    _lay(body, {"mode": mode, "data": {"labels": labels}})
+    body.setdefault("name", path.stem)
+    for dotted, value in (changes or {}).items():
+        if value is None:
+            continue
+        part: dict[str, Any] = {}
+        here = part
+        *parents, last = dotted.split(".")
+        for key in parents:
+            here = here.setdefault(key, {})
+        here[last] = value
+        _lay(body, part)
+    return recipe_from(body, str(path))
+
+
+def recipe_from(body: dict[str, Any], where: str) -> Recipe:
+    """Make a checked recipe of plain values; `where` stands in the message."""
+    try:
+        return msgspec.convert(body, Recipe, strict=False)
+    except (msgspec.ValidationError, UsageError) as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def _lay(body: dict[str, Any], over: dict[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(body.get(key), dict):
+            _lay(body[key], value)
+        else:
+            body[key] = value
+
+
+def all_recipes() -> list[str]:
+    """Names of the recipes that come with the laboratory."""
+    return sorted(p.stem for p in RECIPES.glob("*.toml"))

@@ -1,0 +1,179 @@
+"""A run: one recipe, one split, one folder that holds all that the next command needs."""
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from offline.datasets import Dataset, load_dataset
+from offline.features import FeatureCache
+from offline.files import json_hash, write_json, write_text, write_with
+from offline.recipe import Recipe, recipe_from
+from offline.splits import Split, known_split, make_split
+from streammer.errors import InputError, UsageError
+
+__all__ = ["Predictions", "Run", "make_run", "open_run", "prior_of", "split_for"]
+
+CONFIG, SPLIT, FITTED = "config.json", "split.json", "fitted.json"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Labels and predictions per song, as evaluated.
+
+    Attributes
+    ----------
+    uids : list of str
+    t_s, y, p : list of np.ndarray
+        Song times [n], labels [n, 2], predictions [n, 2] (NaN for an axis not given).
+    constant : np.ndarray [shape=(2,)]
+        Mean of the training labels.
+    """
+
+    uids: list[str]
+    t_s: list[np.ndarray]
+    y: list[np.ndarray]
+    p: list[np.ndarray]
+    constant: np.ndarray
+
+    def write(self, path: Path) -> None:
+        """Write as .npz, whole or not at all."""
+        sizes = np.array([len(t) for t in self.t_s])
+
+        def save(part: Path) -> None:
+            with part.open("wb") as file:
+                np.savez_compressed(
+                    file,
+                    uids=np.array(self.uids),
+                    sizes=sizes,
+                    t_s=np.concatenate(self.t_s),
+                    y=np.concatenate(self.y),
+                    p=np.concatenate(self.p),
+                    constant=self.constant,
+                )
+
+        write_with(path, save)
+
+    @classmethod
+    def read(cls, path: Path) -> "Predictions":
+        """Read what `write` wrote."""
+        with np.load(path, allow_pickle=False) as d:
+            cuts = np.cumsum(d["sizes"])[:-1]
+            return cls(
+                d["uids"].tolist(),
+                np.split(d["t_s"], cuts),
+                np.split(d["y"], cuts),
+                np.split(d["p"], cuts),
+                d["constant"],
+            )
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run folder."""
+
+    path: Path
+    recipe: Recipe
+    data: Path
+    layout: str
+    cache: FeatureCache
+    split: Split
+
+    @property
+    def fitted(self) -> dict[str, Any]:
+        """What training found out; empty while it has not ended."""
+        path = self.path / FITTED
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def dataset(self) -> Dataset:
+        """Load the data set of the run."""
+        return load_dataset(self.data, self.layout)
+
+
+def split_for(dataset: Dataset, recipe: Recipe) -> Split:
+    """Return the split that a recipe asks for."""
+    if recipe.data.split in ("artist", "song"):
+        return make_split(dataset.songs, recipe.data.fold, by=recipe.data.split)
+    return known_split(dataset.songs, recipe.data.split)
+
+
+def make_run(
+    recipe: Recipe,
+    data: Path,
+    dataset: Dataset,
+    cache: Path,
+    root: Path,
+    *,
+    recipe_text: str = "",
+    fresh: bool = False,
+    name: str = "",
+) -> Run:
+    """Create a run folder, or open the one that a killed run left.
+
+    Raises
+    ------
+    UsageError
+        The folder holds a run of another configuration.
+    """
+    path = root / (name or recipe.slug)
+    body = {"recipe": recipe.to_dict(), "layout": dataset.layout, "data": str(data.resolve())}
+    config = path / CONFIG
+    if config.exists():
+        there = json.loads(config.read_text(encoding="utf-8"))
+        same = json_hash(there["recipe"]) == json_hash(json.loads(json.dumps(body["recipe"])))
+        if fresh or not same:
+            if not fresh:
+                raise UsageError(
+                    f"{path}: holds a run of another configuration; choose another --name or "
+                    "start anew with --fresh"
+                )
+            _empty(path)
+    split = split_for(dataset, recipe)
+    if not config.exists():
+        split.write(path / SPLIT)
+        write_text(path / "recipe.toml", recipe_text)
+        write_json(config, {**body, "cache": str(cache.resolve()), "host": platform.machine()})
+    return Run(path, recipe, data, dataset.layout, FeatureCache(cache), split)
+
+
+def _empty(path: Path) -> None:
+    for entry in sorted(path.rglob("*"), reverse=True):
+        entry.rmdir() if entry.is_dir() else entry.unlink()
+
+
+def open_run(path: Path) -> Run:
+    """Open a run folder.
+
+    Raises
+    ------
+    InputError
+        It is none.
+    """
+    config = path / CONFIG
+    if not config.is_file():
+        raise InputError(f"{path}: no run in this folder; expected {CONFIG} as `train` writes it")
+    body = json.loads(config.read_text(encoding="utf-8"))
+    return Run(
+        path,
+        recipe_from(body["recipe"], str(config)),
+        Path(body["data"]),
+        body["layout"],
+        FeatureCache(Path(body["cache"])),
+        Split.read(path / SPLIT),
+    )
+
+
+def prior_of(y: np.ndarray, outputs: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Mean and spread of the training labels per axis, as an artefact carries them."""
+    return {
+        axis: {
+            "mean": round(float(y[:, column].mean()), 6),
+            "sd": round(max(float(y[:, column].std()), 1e-3), 6),
+        }
+        for column, axis in enumerate(("valence", "arousal"))
+        if axis in outputs
+    }

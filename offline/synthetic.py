@@ -1,0 +1,282 @@
+"""Made-up data sets in the published layouts: sound whose loudness, tempo and mode follow VA.
+
+Arousal makes a song louder, faster and brighter; valence moves its third from minor to major and
+its register up. Nothing of it sounds like music, but the path from folder to report is the real
+one, and a network that learns must beat the constant.
+"""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from offline.files import write_text
+from streammer.errors import UsageError
+
+__all__ = ["SynthSong", "make_dataset", "make_songs", "sound"]
+
+SR = 22050
+
+
+@dataclass(frozen=True)
+class SynthSong:
+    """One made-up song: id, artist and its place in the plane.
+
+    Attributes
+    ----------
+    valence, arousal : float
+        Mean over the song; both drift slowly around it by `drift`.
+    """
+
+    id: int
+    artist: str
+    valence: float
+    arousal: float
+    seed: int
+    drift: float = 0.06
+
+    def at(self, t_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Valence and arousal at song times."""
+        phase = np.random.default_rng(self.seed).uniform(0, 2 * np.pi, 2)
+        wave = [np.sin(2 * np.pi * t_s / 30 + p) * self.drift for p in phase]
+        return np.clip(self.valence + wave[0], -1, 1), np.clip(self.arousal + wave[1], -1, 1)
+
+
+def make_songs(n: int, seed: int = 0) -> list[SynthSong]:
+    """Make songs in DEAM's three blocks of ids (2 : 2 : 1), all over the plane."""
+    rng = np.random.default_rng(seed)
+    early, late = (2 * n) // 5, max(6, n // 5)
+    ids = [
+        *range(2, 2 + early),
+        *range(1001, 1001 + n - early - late),
+        *range(2001, 2001 + late),
+    ]
+    # a shuffled grid, so that few songs already cover the plane
+    v = (rng.permutation(n) + 0.5) / n * 1.6 - 0.8
+    a = (rng.permutation(n) + 0.5) / n * 1.6 - 0.8
+    return [
+        SynthSong(song, f"Artist {song if song > 2000 else k // 2}", float(v[k]), float(a[k]),
+                  seed * 1000 + song)
+        for k, song in enumerate(ids)
+    ]  # fmt: skip
+
+
+def sound(song: SynthSong, start_s: float, seconds: float, sr: int = SR) -> np.ndarray:
+    """Sound of a song from `start_s` on.
+
+    Returns
+    -------
+    np.ndarray [shape=(seconds * sr,)], float32
+    """
+    t = start_s + np.arange(round(seconds * sr)) / sr
+    v, a = song.at(t)
+    root = 196.0 * 2 ** (0.5 * song.valence)
+    major = (v + 1) / 2
+    voices = (
+        (root, np.ones_like(t)),
+        (root * 2 ** (3 / 12), 1 - major),
+        (root * 2 ** (4 / 12), major),
+        (root * 2 ** (7 / 12), np.full_like(t, 0.8)),
+    )
+    bright = 0.15 + 0.35 * (a + 1) / 2
+    y = np.zeros_like(t)
+    for f, amount in voices:
+        for k in range(1, 5):
+            y += amount * bright ** (k - 1) * np.sin(2 * np.pi * f * k * t)
+    beats = np.cumsum((1.0 + 1.5 * (a + 1) / 2) / sr)
+    y *= 0.35 + 0.65 * np.exp(-6 * (beats % 1.0))
+    rng = np.random.default_rng(song.seed)
+    y += 0.02 * rng.standard_normal(len(t))
+    gain = 10 ** ((-32 + 22 * (a + 1) / 2) / 20)
+    return (0.35 * gain * y).clip(-1, 1).astype(np.float32)
+
+
+def _table(path: Path, header: list[str], rows: list[list[object]], blank: str = "") -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([header[0], *(blank + name for name in header[1:])])
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def _audio(path: Path, y: np.ndarray, sr: int = SR) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, y, sr)
+
+
+def make_dataset(
+    root: Path,
+    layout: str = "deam",
+    *,
+    n_songs: int = 30,
+    seconds: float = 20.0,
+    seed: int = 0,
+    suffix: str = ".wav",
+) -> list[SynthSong]:
+    """Write a data set in one of the published layouts.
+
+    Parameters
+    ----------
+    root : Path
+    layout : str
+        ``deam``, ``clips``, ``emomusic``, ``pmemo``, ``4q`` or ``mirex``.
+    n_songs : int
+    seconds : float
+        Length of the songs; labels begin at 15 s. The clips of ``clips`` are 30-40 s always.
+    suffix : str
+        Of the audio files, e.g. ``.mp3``.
+
+    Returns
+    -------
+    list of SynthSong
+    """
+    makers: dict[str, Callable[[Path, list[SynthSong], float, str], None]] = {
+        "deam": _deam,
+        "clips": _clips,
+        "emomusic": _emomusic,
+        "pmemo": _pmemo,
+        "4q": _panda,
+        "mirex": _mirex,
+    }
+    if layout not in makers:
+        raise UsageError(f"layout {layout!r} is unknown; expected one of {', '.join(makers)}")
+    songs = make_songs(n_songs, seed)
+    makers[layout](root, songs, seconds, suffix)
+    return songs
+
+
+def _dynamic(folder: Path, songs: list[SynthSong], until_s: float, names: tuple[str, str]) -> None:
+    times = np.arange(15.0, until_s, 0.5)
+    header = ["song_id", *(f"sample_{round(1000 * t)}ms" for t in times)]
+    curves = [s.at(times) for s in songs]
+    for axis, name in enumerate(names):
+        rows = [[s.id, *(f"{x:.6f}" for x in c[axis])] for s, c in zip(songs, curves, strict=True)]
+        _table(folder / name, header, rows)
+
+
+def _static_deam(folder: Path, songs: list[SynthSong]) -> None:
+    """Both static files, with the exchange of the songs up to 1000 as published."""
+    columns = ["song_id", "valence_mean", "valence_std", "arousal_mean", "arousal_std"]
+
+    def row(s: SynthSong) -> list[object]:
+        v, a = 5 + 4 * s.valence, 5 + 4 * s.arousal
+        first, second = (a, v) if s.id <= 1000 else (v, a)
+        return [s.id, f" {first:.2f}", " 1.00", f" {second:.2f}", " 1.00"]
+
+    early = [row(s) for s in songs if s.id <= 2000]
+    _table(folder / "static_annotations_averaged_songs_1_2000.csv", columns, early, " ")
+    late = [row(s) for s in songs if s.id > 2000]
+    _table(folder / "static_annotations_averaged_songs_2000_2058.csv", columns, late, " ")
+
+
+def _metadata(folder: Path, songs: list[SynthSong]) -> None:
+    for year, first, last in ((2013, 1, 1000), (2014, 1001, 2000), (2015, 2001, 9999)):
+        rows: list[list[object]] = [
+            [s.id, s.artist, "album", f"Song {s.id}", "Rock"]
+            for s in songs
+            if first <= s.id <= last
+        ]
+        _table(
+            folder / f"metadata_{year}.csv", ["song_id", "artist", "album", "title", "Genre"], rows
+        )
+
+
+def _deam(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+    averaged = root / "annotations" / "annotations averaged per song"
+    _dynamic(
+        averaged / "dynamic (per second annotations)",
+        songs,
+        seconds,
+        ("valence.csv", "arousal.csv"),
+    )
+    _static_deam(averaged / "song_level", songs)
+    _metadata(root / "metadata", songs)
+    for s in songs:
+        _audio(root / "MEMD_audio" / f"{s.id}{suffix}", sound(s, 0.0, seconds))
+
+
+def _clips(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+    _dynamic(root / "labels", songs, 45.0, ("valence.csv", "arousal.csv"))
+    _static_deam(root / "labels", songs)
+    _metadata(root / "meta", songs)
+    for s in songs:
+        _audio(root / "audio_30_40s" / f"{s.id}{suffix}", sound(s, 30.0, 10.0))
+
+
+def _emomusic(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+    songs = [s for s in songs if s.id <= 1000]
+    names = ("valence_cont_average.csv", "arousal_cont_average.csv")
+    _dynamic(root, songs, seconds, names)
+    _table(
+        root / "static_annotations.csv",
+        ["song_id", "mean_arousal", "std_arousal", "mean_valence", "std_valence"],
+        [[s.id, f"{5 + 4 * s.arousal:.2f}", 1, f"{5 + 4 * s.valence:.2f}", 1] for s in songs],
+    )
+    header = ["song_id", "file_name", "Artist", "Song title", "Genre", "Mediaeval 2013 set"]
+    rows: list[list[object]] = [
+        [s.id, f"\t{s.id}.mp3", f"{s.artist}\t", f"Song {s.id}", "Rock",
+         "evaluation" if k % 4 == 0 else "development"]
+        for k, s in enumerate(songs)
+    ]  # fmt: skip
+    _table(root / "songs_info.csv", header, rows)
+    for s in songs:
+        _audio(root / "clips_45sec" / f"{s.id}{suffix}", sound(s, 0.0, seconds))
+
+
+def _pmemo(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+    notes = root / "annotations"
+    static: list[list[object]] = [
+        [s.id, f"{(s.arousal + 1) / 2:.4f}", f"{(s.valence + 1) / 2:.4f}"] for s in songs
+    ]
+    _table(notes / "static_annotations.csv", ["musicId", "Arousal(mean)", "Valence(mean)"], static)
+    times = np.arange(15.5, seconds + 0.25, 0.5)
+    rows: list[list[object]] = []
+    for s in songs:
+        v, a = s.at(times)
+        rows += [[s.id, t, (y + 1) / 2, (x + 1) / 2] for t, x, y in zip(times, v, a, strict=True)]
+    header = ["musicId", "frameTime", "Arousal(mean)", "Valence(mean)"]
+    _table(notes / "dynamic_annotations.csv", header, rows)
+    _table(
+        root / "metadata.csv",
+        ["musicId", "fileName", "title", "artist"],
+        [[s.id, f"{s.id}.mp3", f"Song {s.id}", s.artist] for s in songs],
+    )
+    for s in songs:
+        _audio(root / "chorus" / f"{s.id}{suffix}", sound(s, 0.0, seconds))
+
+
+def _quadrant(s: SynthSong) -> int:
+    return {(True, True): 1, (False, True): 2, (False, False): 3, (True, False): 4}[
+        s.valence > 0, s.arousal > 0
+    ]
+
+
+def _panda(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+    names = {s.id: f"MT{s.id:010d}" for s in songs}
+    _table(
+        root / "panda_dataset_taffc_annotations.csv",
+        ["Song", "Quadrant"],
+        [[names[s.id], f"Q{_quadrant(s)}"] for s in songs],
+    )
+    _table(
+        root / "panda_dataset_taffc_metadata.csv",
+        ["Song", "Artist", "Title", "Quadrant"],
+        [[names[s.id], s.artist, f"Song {s.id}", f"Q{_quadrant(s)}"] for s in songs],
+    )
+    for s in songs:
+        folder = root / f"Q{_quadrant(s)}"
+        _audio(folder / f"{names[s.id]}{suffix}", sound(s, 15.0, min(seconds, 10.0)))
+
+
+def _mirex(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+    _table(
+        root / "index.csv",
+        ["id", "cluster", "category", "artist", "title", "lyrics"],
+        [[f"{s.id:03d}", 1 + s.id % 5, "Made up", s.artist, f"Song {s.id}", 0] for s in songs],
+    )
+    for s in songs:
+        _audio(root / "audio" / f"{s.id:03d}{suffix}", sound(s, 15.0, min(seconds, 10.0)))
