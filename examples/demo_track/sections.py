@@ -58,7 +58,7 @@ def calm(rng):
         for pitch in chord[1:5]:
             shape = adsr(4 * beat, 0.7, 2.0, 0.8, 1.6)
             pad = swept_saw(pitch, shape, rng, dark=650, bright=1400, sweep_s=1.2, vibrato=4.0)
-            stems.add("pad", start, pad, 0.2)
+            stems.add("pad", start, pad, 0.12)
         bass = swept_saw(
             chord[0], adsr(4 * beat, 0.05, 1.5, 0.5, 0.6), rng,
             dark=160, bright=300, sweep_s=0.5, voices=1,
@@ -66,13 +66,13 @@ def calm(rng):
         stems.add("bass", start, bass, 0.22)
         for step, voice in enumerate((1, 3, 4, 5, 4, 3, 4, 2) if bar < bars - 1 else (1, 3, 4, 5)):
             at = start + step * beat / 2 + rng.normal(0, 0.006)
-            gain = (0.62 if step % 4 == 0 else 0.46) * rng.uniform(0.85, 1.0)
+            gain = (1.7 if step % 4 == 0 else 1.25) * rng.uniform(0.85, 1.0)
             string = plucked(chord[voice], 1.3, rng, softness=0.75, ring_s=2.2)
             stems.add("guitar", at, string, gain, pan=-0.35)
         for at, pitch, beats in melody[bar]:
             note = piano(pitch, beats * beat * 1.1, 0.45)
-            stems.add("piano", start + at * beat + rng.normal(0, 0.005), note, 0.42, pan=0.25)
-        stems.add("bell", start + 2 * beat, bell(chord[5] + 12, 1.8), 0.045, pan=0.5)
+            stems.add("piano", start + at * beat + rng.normal(0, 0.005), note, 1.25, pan=0.25)
+        stems.add("bell", start + 2 * beat, bell(chord[5] + 12, 1.8), 0.09, pan=0.5)
     dry = stems["bass"] + chorus(stems["pad"], rate_hz=0.35)
     return reverb(
         dry + stems["guitar"] + stems["piano"] + stems["bell"], rng, seconds=2.2, mix=0.32
@@ -116,11 +116,11 @@ def sad(rng):
                 pitch - 12, shape, rng, dark=800, bright=1100, sweep_s=1.0, voices=2, cents=4,
                 vibrato=16.0,
             )  # fmt: skip
-            stems.add("cello", start + at * beat, cello, 0.27)
-        stems.add("piano", start, piano(chord[1], 4 * beat, 0.25), 0.35, pan=-0.2)
+            stems.add("cello", start + at * beat, cello, 0.4)
+        stems.add("piano", start, piano(chord[1], 4 * beat, 0.25), 1.2, pan=-0.2)
         if bar < bars - 1:
             drop = piano(chord[4] + 12, 2.5 * beat, 0.2)
-            stems.add("piano", start + 2.5 * beat, drop, 0.22, pan=0.35)
+            stems.add("piano", start + 2.5 * beat, drop, 1.3, pan=0.35)
     strings = chorus(stems["strings"], rate_hz=0.25, depth_ms=4.0)
     dry = stems["drone"] + strings + band(stems["cello"], 90, 1800) + stems["piano"]
     return reverb(dry, rng, seconds=3.4, mix=0.5, damp_hz=2600)
@@ -189,8 +189,8 @@ def tense(rng):
     guitar = overdrive(stems["guitar"], 5.0)
     bass = np.tanh(2.2 * band(stems["bass"], 40, 1400))
     lead_line = reverb(overdrive(stems["lead"], 4.0), rng, seconds=0.9, mix=0.3)
-    mix = 0.8 * guitar + 0.45 * bass + 0.3 * lead_line + 0.8 * stems["tremolo"]
-    mix += 1.25 * stems["kit"]
+    mix = 0.7 * guitar + 0.45 * bass + 0.45 * lead_line + 1.2 * stems["tremolo"]
+    mix += 1.5 * stems["kit"]
     return reverb(mix, rng, seconds=0.7, mix=0.12, damp_hz=7000)
 
 
@@ -271,7 +271,7 @@ def bright(rng):
     chords_bus = duck(chorus(stems["chords"], rate_hz=0.8), beats, depth=0.75, release_s=0.14)
     bass = duck(stems["bass"], beats, depth=0.8, release_s=0.08)
     lead = reverb(chorus(stems["lead"]), rng, seconds=1.5, mix=0.25, damp_hz=8000)
-    mix = 1.1 * chords_bus + bass + 0.9 * lead + stems["piano"] + stems["arp"]
+    mix = 1.7 * chords_bus + bass + 0.9 * lead + 1.5 * stems["piano"] + 1.3 * stems["arp"]
     return reverb(mix, rng, seconds=1.1, mix=0.14, damp_hz=9000) + 1.0 * stems["kit"]
 
 
