@@ -204,8 +204,11 @@ def _trace(
             dynamo=False,
             verbose=False,
         )
+        sizes = [tuple(y.shape[1:]) for y in module(*features, *state)]
     proto = onnx.load_model_from_string(buffer.getvalue())
     _anonymize(proto)
+    for value, size in zip(proto.graph.output, sizes, strict=True):
+        _declare(value, size)
     data: bytes = proto.SerializeToString()
     return data
 
@@ -222,6 +225,15 @@ def _zero_state(module: torch.nn.Module, batch: int) -> tuple[torch.Tensor, ...]
             f"{batch}: an all-zero state must mean that nothing was heard"
         )
     return state
+
+
+def _declare(value: Any, size: Sequence[int]) -> None:
+    """State the shape of an output, of which tracing may have lost a size behind a slice."""
+    shape = value.type.tensor_type.shape
+    shape.ClearField("dim")
+    shape.dim.add(dim_param="batch")
+    for n in size:
+        shape.dim.add(dim_value=n)
 
 
 def _anonymize(message: Any) -> None:

@@ -126,6 +126,14 @@ def test_a_session_runs_on_one_thread(model):
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
 
 
+def test_a_model_leaves_the_arithmetic_of_its_thread_alone(tmp_path, rng):
+    # Flushing subnormal numbers to zero would reach from a session into the caller's numpy.
+    model = load_model(build_tiny(tmp_path / "m.onnx"))
+    model.step(chunk(rng, 1), model.zero_state(1))
+    tiny = np.full(8, 1e-40, np.float32)
+    assert (tiny * np.float32(0.5)).all()
+
+
 def test_a_failing_step_is_one_line_and_quiet(tmp_path, capfd):
     path = tmp_path / "touchy.onnx"
     path.write_bytes(touchy().SerializeToString())

@@ -62,10 +62,12 @@ class ConvGru(nn.Module):
     def frames(self, mel, past, h):
         """Mood after every frame of a sequence of any length."""
         x = torch.cat([past, torch.log1p(mel)], 1)
+        # The last frames as layers cut them: a slice of which tracing loses the size.
+        after = x[:, x.shape[1] - 4 :]
         y = torch.relu(self.norm(self.conv(x[:, None])))
         y = self.drop(torch.relu(self.mix(y.transpose(1, 2).flatten(2))))
         y, h = self.gru(y, h.transpose(0, 1).contiguous())
-        return torch.tanh(self.head(y)), x[:, -4:], h.transpose(0, 1)
+        return torch.tanh(self.head(y)), after, h.transpose(0, 1)
 
     def forward(self, mel, past, h):
         moods, past, h = self.frames(mel, past, h)
