@@ -1,6 +1,7 @@
 """A checked model: what it hears, what it gives, one step of it (docs/design.md, contract 1)."""
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ __all__ = ["Model", "ModelState", "load_model"]
 Float32 = npt.NDArray[np.float32]
 ModelState = tuple[Float32, ...]
 """One array [shape=(batch, ...)] for each state of the graph, in the order of its inputs."""
+
+DRY_STEP_S = 20.0
+"""Time after which a first step is broken off [s]; the slowest machine needs far less."""
 
 
 class Model:
@@ -146,10 +150,16 @@ def check_features(model: Model, features: Mapping[str, Float32]) -> int:
     return batch
 
 
-def run(session: Any, outputs: list[str], feeds: Mapping[str, Any], label: str) -> list[Float32]:
+def run(
+    session: Any,
+    outputs: list[str],
+    feeds: Mapping[str, Any],
+    label: str,
+    options: Any = None,
+) -> list[Float32]:
     """Run a session; what it raises becomes a `ModelError` of one line."""
     try:
-        result: list[Float32] = session.run(outputs, feeds)
+        result: list[Float32] = session.run(outputs, feeds, options)
     except Exception as error:
         raise ModelError(f"{label}: a step fails: {one_line(error)}") from error
     return result
@@ -219,16 +229,16 @@ def _front_ends(meta: ArtefactMeta, path: Path) -> dict[str, FrontEndSpec]:
 def _dry_step(model: Model) -> None:
     """Step silence and noise side by side: shapes must hold and every number be finite."""
     rng = np.random.default_rng(0)
-    features = {
+    feeds = {
         name: np.stack([np.zeros(size, np.float32), rng.random(size, np.float32)])
         for name, size in model.feature_shapes.items()
     }
-    mood, state = _ran(model, features)
-    named = dict(zip(model.output_names, (mood, *state), strict=True))
+    feeds.update(zip(model.state_shapes, model.zero_state(2), strict=True))
     shapes: dict[str, tuple[int, ...]] = {"mood": (2, len(model.outputs))}
     for name, shape in model.state_shapes.items():
         shapes[following(name)] = (2, *shape)
-    for name, array in named.items():
+    results = _run_for(DRY_STEP_S, model, feeds)
+    for name, array in zip(model.output_names, results, strict=True):
         if array.shape != shapes[name]:
             raise ModelError(
                 f"{model.path}: in a dry step {name} has shape {array.shape}, expected "
@@ -241,8 +251,22 @@ def _dry_step(model: Model) -> None:
             )
 
 
-def _ran(model: Model, features: dict[str, Float32]) -> tuple[Float32, ModelState]:
+def _run_for(limit_s: float, model: Model, feeds: Mapping[str, Float32]) -> list[Float32]:
+    """Run a step that is broken off after `limit_s`: a graph may hold a loop without end."""
+    import onnxruntime as ort
+
+    options = ort.RunOptions()
+    late = threading.Timer(limit_s, setattr, (options, "terminate", True))
+    late.daemon = True
+    late.start()
     try:
-        return model.step(features, model.zero_state(2))
+        return run(model.session, model.output_names, feeds, str(model.path), options)
     except ModelError as error:
-        raise ModelError(f"{model.path}: the dry step fails: {one_line(error)}") from error
+        if options.terminate:
+            raise ModelError(
+                f"{model.path}: a dry step has not ended after {limit_s:g} s, expected less than "
+                f"the {model.step_s:g} s of sound it hears"
+            ) from error
+        raise
+    finally:
+        late.cancel()

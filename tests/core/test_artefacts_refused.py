@@ -347,7 +347,7 @@ CASES = {
     mood_of_another_size: "output mood has [batch, 6], expected [batch, 2] for valence, arousal",
     overridable_weight: "weight steep is also an input, expected fixed weights",
     not_finite_at_silence: "has NaN or infinite values, expected finite ones",
-    gather_beyond_the_end: "the dry step fails",
+    gather_beyond_the_end: "a step fails: Non-zero status code",
     rows_doubled: "in a dry step mood has shape (4, 6), expected (2, 6)",
     enormous_state: "states take 4194304 MiB a stream, expected at most 64",
 }
@@ -364,6 +364,42 @@ def test_a_broken_artefact_gets_one_line(tmp_path, capfd, make):
     assert CASES[make] in message
     assert "\n" not in message
     assert len(message) < 500
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_graph_that_never_ends_is_broken_off(tmp_path, monkeypatch, capfd):
+    import streammer.model
+
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Sin", ["x"], ["y"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, None),
+        ],
+    )
+
+    def change(model):
+        model.graph.initializer.append(helper.make_tensor("times", TensorProto.INT64, [], [2**60]))
+        for node in model.graph.node:
+            node.output[:] = ["soon" if x == "mood" else x for x in node.output]
+        model.graph.node.append(
+            helper.make_node("Loop", ["times", "", "soon"], ["mood"], body=body)
+        )
+
+    path = tmp_path / "endless.onnx"
+    path.write_bytes(edit(change))
+    monkeypatch.setattr(streammer.model, "DRY_STEP_S", 0.3)
+    with pytest.raises(ModelError, match=r"a dry step has not ended after 0\.3 s, expected less"):
+        load_model(path)
     assert capfd.readouterr() == ("", "")
 
 
