@@ -3,10 +3,20 @@
 Everything here runs once per `FrontEnd`, in float64; the caller rounds the result to float32.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["WINDOWS", "chroma_filters", "mel_filters", "packed", "window"]
+__all__ = [
+    "WINDOWS",
+    "Packed",
+    "chroma_filters",
+    "mel_filters",
+    "packed",
+    "packed_identity",
+    "window",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -137,26 +147,28 @@ def _column_norms(x: Array, p: float) -> Array:
     return np.where(size < np.finfo(x.dtype).tiny, 1.0, size)
 
 
-def packed(filters: Array) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Keep of each filter only the bins from its first to its last weight.
+class Packed(NamedTuple):
+    """Filters as the kernels read them: of each only the bins from its first to its last weight.
 
-    Parameters
+    Attributes
     ----------
-    filters : np.ndarray [shape=(n_bins, n_freqs)], float
-
-    Returns
-    -------
-    weights : np.ndarray [shape=(n,)], float64
+    weights : np.ndarray [shape=(n,)], float32
         The filters one after the other, each padded with zeros to a whole number of fours.
     bands : np.ndarray [shape=(n_bins, 3)], int64
         First bin, number of fours, and first weight of each filter.
     """
-    weights: list[Array] = []
+
+    weights: npt.NDArray[np.float32]
+    bands: npt.NDArray[np.int64]
+
+
+def packed(filters: Array) -> Packed:
+    """Pack a matrix of filters [shape=(n_bins, n_freqs)]; a row of zeros has no fours."""
+    weights = [np.zeros(0, np.float32)]
     bands = np.zeros((filters.shape[0], 3), np.int64)
     total = 0
-    for band, row in zip(bands, filters, strict=True):
-        # what float32 holds as zero adds nothing
-        bins = np.flatnonzero(row.astype(np.float32))
+    for band, row in zip(bands, filters.astype(np.float32), strict=True):
+        bins = np.flatnonzero(row)
         if not bins.size:
             continue
         first, n = bins[0], bins[-1] + 1 - bins[0]
@@ -164,4 +176,11 @@ def packed(filters: Array) -> tuple[Array, npt.NDArray[np.int64]]:
         band[:] = first, fours, total
         weights.append(np.pad(row[first : first + n], (0, 4 * fours - n)))
         total += 4 * fours
-    return np.concatenate(weights) if weights else np.zeros(0), bands
+    return Packed(np.concatenate(weights), bands)
+
+
+def packed_identity(n: int) -> Packed:
+    """Return what `packed` gives for ``np.eye(n)``, without a matrix of gigabytes."""
+    bins = np.arange(n)
+    weights = np.tile(np.array([1, 0, 0, 0], np.float32), n)
+    return Packed(weights, np.stack((bins, np.ones_like(bins), 4 * bins), axis=1))

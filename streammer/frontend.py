@@ -9,7 +9,7 @@ import numpy.typing as npt
 from . import kernels
 from .butterflies import radices, twiddles
 from .errors import UsageError
-from .filters import packed, window
+from .filters import window
 from .spec import FrontEndSpec
 
 __all__ = ["FrontEnd", "FrontEndSpec"]
@@ -46,14 +46,14 @@ class FrontEnd:
         assert spec.win_length is not None
         # Half the window, because the split into two spectra doubles: see mirror_power.
         half_window = 0.5 * window(spec.window, spec.win_length, spec.n_fft)
-        weights, bands = packed(spec.filters())
+        weights, bands = spec.packed_filters()
         plane = kernels.LANES * (n + 5)  # 3 rows above bin n for padded bands, 1 against collisions
         work = _aligned_zeros(4 * plane)
         self._tables = (
             half_window.astype(np.float32),
             twiddles(n).astype(np.float32),
             np.array(radices(n), np.int64),
-            weights.astype(np.float32),
+            weights,
             bands,
             spec.power == 1.0,
             kernels.FRAME_NORMS.index(spec.frame_norm if spec.kind == "chroma" else None),

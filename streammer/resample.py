@@ -13,7 +13,7 @@ __all__ = ["Resampler", "resample"]
 Samples = npt.NDArray[np.float32]
 
 QUALITY = "HQ"
-_PROBE_SAMPLES = 64  # smaller than any block of a sound device, so the worst case is met
+_PROBE_SAMPLES = 16  # smaller than any block of a sound device, so the worst case is met
 
 
 class Resampler:

@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import UsageError
-from .filters import WINDOWS, chroma_filters, mel_filters
+from .filters import (
+    WINDOWS,
+    Packed,
+    chroma_filters,
+    mel_filters,
+    packed,
+    packed_identity,
+)
 
 __all__ = ["FrontEndSpec"]
 
@@ -161,10 +168,12 @@ class FrontEndSpec:
         return n
 
     def filters(self) -> npt.NDArray[np.float64]:
-        """Return the filter matrix [shape=(n_bins, 1 + n_fft // 2)], float64."""
+        """Return the matrix [shape=(n_bins, 1 + n_fft / 2)] that a power spectrum is filtered by.
+
+        For stft that is the identity, and gigabytes for a large `n_fft`.
+        """
         if self.kind == "mel":
             assert self.fmax is not None
-            norm = None if self.norm is None else str(self.norm)
             return mel_filters(
                 sr=self.sr,
                 n_fft=self.n_fft,
@@ -172,7 +181,7 @@ class FrontEndSpec:
                 fmin=self.fmin,
                 fmax=self.fmax,
                 htk=self.htk,
-                norm=norm,
+                norm=None if self.norm is None else str(self.norm),
             )
         if self.kind == "chroma":
             return chroma_filters(
@@ -185,6 +194,10 @@ class FrontEndSpec:
                 norm=None if self.norm is None else float(self.norm),
             )
         return np.eye(self.n_bins)
+
+    def packed_filters(self) -> Packed:
+        """Return `filters` as the kernels read them."""
+        return packed_identity(self.n_bins) if self.kind == "stft" else packed(self.filters())
 
 
 def _choice(value: object, name: str, allowed: tuple[object, ...]) -> None:
