@@ -1,0 +1,61 @@
+"""docs/wire.md says what is so."""
+
+import json
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streammer import bus
+from streammer.estimate import STATES, MoodEstimate, StreamStatus
+from streammer.wire import MAX_PAYLOAD_BYTES, decode_mood, decode_status
+
+PAGE = (Path(__file__).parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
+SAMPLES = [
+    block.replace("\n", "").encode() for block in re.findall(r"```json\n(.*?)```", PAGE, re.S)
+]
+
+
+def table_keys(heading):
+    section = PAGE.split(heading)[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return [key for cell in cells for key in re.findall(r"`(\w+)`", cell)]
+
+
+def test_the_sample_messages_are_taken():
+    mood, status = SAMPLES
+    assert decode_mood(mood, "main").quadrant == "Q4"
+    assert decode_status(status, "main").steps == 242
+
+
+@pytest.mark.parametrize(("index", "kind"), [(0, MoodEstimate), (1, StreamStatus)])
+def test_the_sample_messages_have_every_key(index, kind):
+    assert list(json.loads(SAMPLES[index])) == [f.name for f in msgspec.structs.fields(kind)]
+
+
+def test_every_key_quadrant_and_state_of_an_estimate_is_explained():
+    keys = table_keys("## mood/")
+    fields = [field.name for field in msgspec.structs.fields(MoodEstimate)]
+    assert keys == [*fields, "Q1", "Q2", "Q3", "Q4", *STATES]
+
+
+def test_every_key_of_a_status_is_explained():
+    fields = {field.name for field in msgspec.structs.fields(StreamStatus)}
+    assert set(table_keys("## status/")) == fields
+
+
+def test_the_numbers_on_the_page_are_those_of_the_code():
+    assert f"at most {MAX_PAYLOAD_BYTES} bytes" in PAGE
+    assert f"in {bus.RESEND_GAP_S * 1000:.0f} ms" in PAGE
+    assert f"more than {bus.HIGH_WATER} messages behind" in PAGE
+    assert f"no new estimate for {bus.STALE_S:.0f} s" in PAGE
+    assert f"nothing at all arrives for {bus.RECONNECT_S:.0f} s" in PAGE
+    assert bus.DEFAULT_ENDPOINT in PAGE
+
+
+def test_every_attribute_of_the_subscriber_on_the_page_exists():
+    section = PAGE.split("## The `Subscriber`")[1]
+    names = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.M)))
+    assert {"status", "stale", "age_s", "ended", "skipped", "malformed"} <= set(names)
+    assert all(hasattr(bus.Subscriber, name) for name in names)
