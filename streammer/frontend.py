@@ -33,6 +33,10 @@ class FrontEnd:
     ``center=False``. `prime` puts n_fft - hop_length zeros before them, and frame k then ends at
     sample (k + 1) * hop_length.
 
+    All is computed in float32: mel bands within 70 dB of a frame's loudest are exact to .001 dB,
+    single bins (stft) to .001 dB within 60 dB and to .005 dB within 70 dB. Samples of any size
+    that sound has will do; from about 1e15 on the power overflows.
+
     The kernels are compiled (or read from numba's cache) on construction, so the first block takes
     no longer than others. They run without the GIL; objects share nothing, and each may be used by
     one thread at a time.
