@@ -141,6 +141,11 @@ def test_make_targets_that_are_shown_exist():
             assert set(re.findall(r"^make (\w+)", text, re.MULTILINE)) <= targets
 
 
+def test_the_node_subscriber_that_is_shown_is_the_example_that_is_tested():
+    (text,) = (case.values[0] for case in blocks("js"))
+    assert text == (ROOT / "examples" / "subscriber.mjs").read_text()
+
+
 def test_links_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
