@@ -45,8 +45,9 @@ STALE_S = 2.0
 RECONNECT_S = 5.0
 """Without any message for so long, a subscriber connects anew [s].
 
-libzmq connects again by itself when a peer goes away, but never after one that broke the protocol:
-a message too large, another server for a moment on the port. A publisher that lives ticks.
+libzmq connects again by itself when a peer says goodbye. It does not when one lost its power or its
+network (who only receives never notices), and never after one that broke the protocol: a message
+too large, a server of another kind for a moment on the port. A publisher that lives ticks.
 """
 
 LINGER_MS = 500
@@ -82,9 +83,6 @@ def _make_socket(
         sock.linger = LINGER_MS
     else:
         sock.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE_BYTES)
-        # A publisher that lost its power never says goodbye, and who only receives never notices.
-        sock.setsockopt(zmq.HEARTBEAT_IVL, 1000)
-        sock.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3000)
         sock.linger = 0
     return sock
 

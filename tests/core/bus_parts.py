@@ -71,9 +71,9 @@ class RawPublisher:
         port = self._sock.bind_to_random_port("tcp://127.0.0.1")
         self.endpoint = f"tcp://127.0.0.1:{port}"
 
-    def await_subscriptions(self, count: int = 2) -> None:
+    def await_subscriptions(self, count: int = 2, timeout_s: float = 5.0) -> None:
         for _ in range(count):
-            assert self._sock.poll(5000), "no subscription within 5 s"
+            assert self._sock.poll(timeout_s * 1000), f"no subscription within {timeout_s} s"
             self._sock.recv()
 
     def send(self, *frames: bytes) -> None:

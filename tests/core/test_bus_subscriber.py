@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import threading
 import time
 
 import msgspec
@@ -273,10 +274,69 @@ def test_a_server_of_another_kind_on_the_port_for_a_while_does_not_stop_the_subs
         assert arrived(moods).seq == 4
 
 
-def test_a_flood_of_junk_does_not_keep_read_from_returning(raw, moods):
-    for _ in range(1000):
-        raw.send(b"mood/main", b"junk")
-    assert moods.read(0.0) is None
+def test_a_connection_that_has_silently_died_is_made_anew(raw, clock):
+    host, port = "127.0.0.1", int(raw.endpoint.rpartition(":")[2])
+    with contextlib.ExitStack() as stack:
+        relay = stack.enter_context(socket.create_server((host, 0)))
+        relay.settimeout(5.0)
+        moods = stack.enter_context(
+            Subscriber(f"tcp://{host}:{relay.getsockname()[1]}", clock=clock)
+        )
+        stack.enter_context(relay.accept()[0])  # nothing ever comes, and nobody hangs up
+        clock.advance(RECONNECT_S)
+        assert moods.read(0.0) is None
+        client = stack.enter_context(relay.accept()[0])
+        server = stack.enter_context(socket.create_connection((host, port)))
+        pumps = [
+            threading.Thread(target=_pump, args=ends)
+            for ends in ((client, server), (server, client))
+        ]
+        for pump in pumps:
+            pump.start()
+        raw.await_subscriptions()
+        raw.say(estimate(6))
+        assert arrived(moods).seq == 6
+        moods.close()
+        for pump in pumps:
+            pump.join(5.0)
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(4096):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_a_publisher_that_ticks_is_not_connected_anew(raw, moods, clock):
+    for seq in range(4):
+        raw.say(estimate(seq))
+        assert arrived(moods).seq == seq
+        clock.advance(0.9 * RECONNECT_S)
+        assert moods.read(0.0) is None
+    with pytest.raises(AssertionError):
+        raw.await_subscriptions(1, timeout_s=0.2)
+
+
+class Endless:
+    """A socket that always has one more message."""
+
+    def recv_multipart(self, _flags: int) -> list[bytes]:
+        return [b"mood/main", b"junk"]
+
+    def recv(self, _flags: int) -> bytes:
+        return b"\x01mood/"
+
+
+def test_a_flood_of_junk_does_not_keep_read_from_returning(raw, moods, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(moods, "_sock", Endless())
+        assert moods.read(0.0) is None
+
+
+def test_a_flood_of_subscriptions_does_not_keep_the_publisher_from_publishing():
+    with Publisher("tcp://127.0.0.1:0") as bus:
+        bus._take_subscriptions(Endless())
 
 
 @settings(
