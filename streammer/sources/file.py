@@ -140,7 +140,7 @@ class _Reader(Protocol):
 
 def _open(path: Path) -> _Reader:
     head = _head(path)
-    kinds = [_SndfileReader, _AvReader]
+    kinds: list[type[_SndfileReader] | type[_AvReader]] = [_SndfileReader, _AvReader]
     if not head.startswith(_SNDFILE_MAGIC):
         kinds.reverse()
     refusals = []
