@@ -1,10 +1,13 @@
 """Endpoints are checked by us, before libzmq makes something else of them."""
 
 import os
+import re
 import socket
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streammer.bus import Publisher, Subscriber, check_endpoint
 from streammer.endpoint import PathLock
@@ -90,6 +93,25 @@ def test_malformed_endpoints_are_refused_with_an_example(endpoint, bind):
         check_endpoint(endpoint, bind=bind, insecure=True)
     assert refused.value.exit_code == 2
     assert "\n" not in str(refused.value)
+
+
+pieces = st.sampled_from(
+    ["tcp", "ipc", "udp", "://", ":", "[", "]", "*", "127.0.0.1", "::1", "localhost", "/tmp/a"]
+)
+
+
+@settings(derandomize=True, max_examples=1500, deadline=None)
+@given(
+    parts=st.lists(pieces | st.integers(0, 70000).map(str) | st.text(max_size=4), max_size=7),
+    bind=st.booleans(),
+)
+def test_any_text_is_an_endpoint_or_refused(parts, bind):
+    try:
+        checked = check_endpoint("".join(parts), bind=bind, insecure=True)
+    except UsageError:
+        return
+    assert re.fullmatch(r"tcp://.+:(\*|\d{1,5})|ipc://.+", checked, re.DOTALL)
+    assert check_endpoint(checked, bind=bind, insecure=True) == checked
 
 
 @pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:0", "tcp://127.0.0.1:*", "tcp://*:5580"])

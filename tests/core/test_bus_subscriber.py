@@ -179,6 +179,14 @@ def test_a_status_belongs_to_the_epoch_that_is_followed(raw, moods):
     assert moods.status.steps == 1
 
 
+def test_a_new_epoch_has_no_status_until_it_says_one(raw, moods):
+    raw.say(status(epoch=OLDER))
+    assert until(lambda: moods.status is not None)
+    raw.say(estimate(0, epoch=NEWER))
+    assert arrived(moods).epoch == NEWER
+    assert moods.status is None
+
+
 def test_the_end_of_a_stream_is_told_but_not_handed_out(raw, moods):
     raw.say(estimate(0))
     raw.say(estimate(1, state="ended"))

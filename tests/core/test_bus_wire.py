@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 
 import msgspec
 import pytest
@@ -178,6 +179,20 @@ def test_damaged_payloads_are_taken_within_the_rules_or_refused(at, length, junk
 @given(junk=st.binary(max_size=400))
 def test_any_bytes_are_taken_within_the_rules_or_refused(junk):
     _taken_within_the_rules_or_refused(junk)
+
+
+@pytest.mark.nightly
+def test_a_million_damaged_payloads_are_taken_within_the_rules_or_refused():
+    rng = random.Random(0)
+    good = [payload(), payload(p_positive=0.5, p_energetic=0.25, model="ä\u2028", more=[{"a": 1}])]
+    tokens = [b"null", b"true", b"-1", b"1e999", b"NaN", b'"', b"\\u", b"{", b"}", b"[", b",", b":"]
+    for _ in range(1_000_000):
+        raw = bytearray(rng.choice(good))
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(raw))
+            junk = rng.choice(tokens) if rng.random() < 0.5 else rng.randbytes(rng.randint(0, 3))
+            raw[at : at + rng.randint(0, 4)] = junk
+        _taken_within_the_rules_or_refused(bytes(raw))
 
 
 def _taken_within_the_rules_or_refused(raw: bytes) -> None:
