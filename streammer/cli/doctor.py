@@ -1,0 +1,219 @@
+"""`streammer doctor`: what works on this machine, what does not, and how to mend it."""
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+
+from streammer import __version__
+from streammer.config import DEFAULT_ENDPOINT
+from streammer.errors import ModelError, StreammerError
+
+__all__ = ["Finding", "doctor", "examine"]
+
+PACKAGES = (
+    "numpy", "numba", "soxr", "onnxruntime", "onnx", "pyzmq", "msgspec", "soundfile", "av",
+    "sounddevice", "cyclopts", "rich",
+)  # fmt: skip
+
+CODECS = ("aac", "flac", "mp3", "opus", "vorbis")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was examined.
+
+    Attributes
+    ----------
+    what : str
+    state : str
+        'works', 'absent' (all else works without), or 'broken' (nothing works without).
+    detail : str
+    mend : str
+        What to do; empty when it works.
+    """
+
+    what: str
+    state: Literal["works", "absent", "broken"]
+    detail: str
+    mend: str = ""
+
+
+def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Examine this installation: what works, what does not, and how to mend it.
+
+    Parameters
+    ----------
+    json
+        One JSON object a finding, one a line.
+    """
+    broken = False
+    for finding in examine():
+        broken |= finding.state == "broken"
+        if json:
+            print(msgspec.json.encode(asdict(finding)).decode(), flush=True)
+        else:
+            mark = {"works": "ok", "absent": "--", "broken": "!!"}[finding.state]
+            print(f"{mark}  {finding.what}: {finding.detail}", flush=True)
+            if finding.mend:
+                print(f"      {finding.mend}", flush=True)
+    return ModelError.exit_code if broken else 0
+
+
+def examine() -> Iterator[Finding]:
+    """Yield the findings one after the other; none of them raises."""
+    for what, look in _EXAMINATIONS.items():
+        try:
+            yield look(what)
+        except Exception as error:  # a doctor does not fall ill of what it finds
+            text = " ".join(str(error).split()) or type(error).__name__
+            vital = what in _VITAL
+            mend = "pip install --force-reinstall streammer" if vital else ""
+            yield Finding(what, "broken" if vital else "absent", text, mend)
+
+
+def _streammer(what: str) -> Finding:
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    return Finding(what, "works", f"{__version__} on Python {platform.python_version()}, {system}")
+
+
+def _packages(what: str) -> Finding:
+    versions, missing = [], []
+    for name in PACKAGES:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            if name == "onnxruntime" and _installed("onnxruntime-gpu"):
+                continue
+            missing.append(name)
+    if missing:
+        names = " ".join(missing)
+        return Finding(what, "absent", f"missing: {names}", f"pip install {names}")
+    return Finding(what, "works", ", ".join(versions))
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _model(what: str) -> Finding:
+    from streammer.engine import load_models
+
+    started = time.perf_counter()
+    (loaded,) = load_models(["default"])
+    meta = loaded.model.meta
+    took = time.perf_counter() - started
+    return Finding(what, "works", f"{meta.name} {meta.version}, ready in {took:.1f} s")
+
+
+def _kernels(what: str) -> Finding:
+    from streammer import kernels
+
+    paths = {
+        Path(path)
+        for item in vars(kernels).values()
+        if (path := getattr(getattr(item, "stats", None), "cache_path", None))
+    }
+    if not paths or not all(os.access(_existing(path), os.W_OK) for path in paths):
+        return Finding(
+            what,
+            "absent",
+            "compiled code cannot be kept: every start compiles for some seconds",
+            "set NUMBA_CACHE_DIR to a folder that can be written",
+        )
+    return Finding(what, "works", f"compiled code is kept in {min(paths)}")
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else path.parent
+
+
+def _files(what: str) -> Finding:
+    import av
+    import soundfile
+
+    versions = av.library_versions
+    ffmpeg = ", ".join(
+        f"{name} {'.'.join(map(str, versions[name]))}" for name in ("libavcodec", "libavformat")
+    )
+    lacking = [codec for codec in CODECS if codec not in av.codecs_available]
+    detail = f"libsndfile {soundfile.__libsndfile_version__}, {ffmpeg}"
+    if lacking:
+        return Finding(
+            what, "absent", f"{detail}; no {', '.join(lacking)}", "pip install --upgrade av"
+        )
+    return Finding(what, "works", f"{detail}; {', '.join(CODECS)}")
+
+
+def _urls(what: str) -> Finding:
+    import av
+
+    if "hls" not in av.formats_available:
+        return Finding(
+            what, "absent", "this PyAV has no HLS", "pip install --only-binary=:all: --upgrade av"
+        )
+    return Finding(what, "works", "http, https, Icecast, HLS")
+
+
+def _microphone(what: str) -> Finding:
+    from streammer.sources import portaudio
+
+    try:
+        device = portaudio.find_input(None)
+        version = portaudio.load().get_portaudio_version()[1].split(",")[0]
+    except StreammerError as error:
+        detail, _, mend = str(error).partition(": ")
+        return Finding(what, "absent", detail, mend)
+    channels = f"{device.channels} channel{'s' if device.channels > 1 else ''}"
+    return Finding(
+        what, "works", f"{device.name} ({device.api}, {channels}, {device.sr} Hz; {version})"
+    )
+
+
+def _gpu(what: str) -> Finding:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        return Finding(what, "works", "ONNX Runtime has its CUDA provider: --device cuda")
+    return Finding(
+        what,
+        "absent",
+        "ONNX Runtime has no CUDA provider; the processor does, a step takes a millisecond",
+        "on a machine with an NVIDIA card: pip install streammer[gpu]",
+    )
+
+
+def _bus(what: str) -> Finding:
+    from streammer.bus import Publisher
+
+    try:
+        Publisher(DEFAULT_ENDPOINT).close()
+    except StreammerError as error:
+        detail, _, mend = str(error).rpartition(": ")
+        return Finding(what, "absent", detail, mend or "choose another by --bind")
+    return Finding(what, "works", f"{DEFAULT_ENDPOINT} is free")
+
+
+_EXAMINATIONS: dict[str, Callable[[str], Finding]] = {
+    "streammer": _streammer,
+    "packages": _packages,
+    "default model": _model,
+    "kernels": _kernels,
+    "audio files": _files,
+    "URLs": _urls,
+    "microphone": _microphone,
+    "GPU": _gpu,
+    "bus": _bus,
+}
+_VITAL = frozenset({"streammer", "default model"})
