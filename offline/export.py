@@ -183,7 +183,7 @@ def _complete(meta: Mapping[str, Any], front_ends: Mapping[str, FrontEndSpec]) -
 def _trace(
     module: torch.nn.Module, inputs: Sequence[str], shapes: Sequence[tuple[int, int]]
 ) -> bytes:
-    """Return the serialized graph of a module, without metadata and traces of its making."""
+    """Return the serialized graph of a module, without metadata."""
     state = _zero_state(module, 2)
     features = tuple(torch.rand(2, *shape) for shape in shapes)
     numbers = range(len(state))
@@ -206,7 +206,6 @@ def _trace(
         )
         sizes = [tuple(y.shape[1:]) for y in module(*features, *state)]
     proto = onnx.load_model_from_string(buffer.getvalue())
-    _anonymize(proto)
     for value, size in zip(proto.graph.output, sizes, strict=True):
         _declare(value, size)
     data: bytes = proto.SerializeToString()
@@ -234,17 +233,6 @@ def _declare(value: Any, size: Sequence[int]) -> None:
     shape.dim.add(dim_param="batch")
     for n in size:
         shape.dim.add(dim_value=n)
-
-
-def _anonymize(message: Any) -> None:
-    """Clear notes of where and how a graph was made, at any depth."""
-    for name in ("doc_string", "metadata_props"):
-        if name in message.DESCRIPTOR.fields_by_name:
-            message.ClearField(name)
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for part in [value] if hasattr(value, "ListFields") else value:
-                _anonymize(part)
 
 
 def _sound(model: Model, n_steps: int) -> list[dict[str, np.ndarray]]:

@@ -59,6 +59,12 @@ def test_a_length_beyond_all_memory_is_malformed():
         protobuf.metadata(b"\x3a" + b"\xff" * 8 + b"\x7f")
 
 
+@pytest.mark.parametrize("data", [b"\x00\x01", b"\x0b", b"\x0f\x00"])
+def test_a_tag_of_no_field_or_type_is_malformed(data):
+    with pytest.raises(protobuf.Malformed, match="byte 0 begins no field"):
+        protobuf.metadata(data)
+
+
 def test_metadata_that_are_not_utf8_are_malformed():
     data = protobuf.with_metadata(DATA, {"k": "v"}).replace(b"\x12\x01v", b"\x12\x01\xff")
     with pytest.raises(protobuf.Malformed, match="UTF-8"):

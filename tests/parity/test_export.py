@@ -148,8 +148,8 @@ def test_an_export_of_two_front_ends_keeps_their_order(tmp_path):
 
 def test_a_graph_tells_nothing_of_where_it_was_made(toy):
     data = toy[1].read_bytes()
-    assert b"/" not in b"".join(s for s in (b".py", b"site-packages") if s in data)
-    assert __file__.encode() not in data
+    assert b".py" not in data
+    assert b"site-packages" not in data
     proto = onnx.load_model_from_string(data)
     assert [p.key for p in proto.metadata_props] == ["streammer"]
     assert not any(n.doc_string or n.metadata_props for n in proto.graph.node)
