@@ -137,7 +137,7 @@ class Supervisor:
         self._away = True
         self.state = "playing"
         self.detail = ""
-        _log.info("%s is back", self._info.name)
+        _log.debug("%s is back", self._info.name)
         return True
 
     def _lose(self, detail: str) -> None:
