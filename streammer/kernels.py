@@ -83,13 +83,6 @@ def _fft(work: Any, plane: Any, tw: Any, radices: Any, n: Any, lanes: Any) -> An
 
 
 @_part
-def _clear(work: Any, at: Any, n: Any) -> None:
-    """Clear what bands that are padded to whole fours meet, times zero, above the last bin."""
-    for k in range(n):
-        work[at + k] = f32(0)
-
-
-@_part
 def _sixteen(x: Any, at: Any, hop: Any, rows: Any, window: Any, tw: Any, radices: Any,
              weights: Any, bands: Any, magnitude: Any, work: Any, plane: Any, out: Any,
              first: Any) -> None:  # fmt: skip
@@ -111,7 +104,6 @@ def _sixteen(x: Any, at: Any, hop: Any, rows: Any, window: Any, tw: Any, radices
     if magnitude:
         for k in range(n + 1):
             v.root(work, p + 16 * k, like)
-    _clear(work, p + 16 * (n + 1), 3 * 16)
     for b in range(bands.shape[0]):
         i, w = p + 16 * bands[b, 0], bands[b, 2]
         a0 = a1 = a2 = a3 = v.zero16()
@@ -149,7 +141,9 @@ def _alone(x: Any, at: Any, window: Any, tw: Any, radices: Any, weights: Any, ba
     if magnitude:
         for k in range(0, n + 1, 16):
             v.root(work, p + k, v.zero16())
-    _clear(work, p + n + 1, 3)
+    # A band padded to whole fours meets, times zero, what sixteen frames left above bin n; were
+    # that not finite, the band would not be either. Their own rows above bin n are never written.
+    work[p + n + 1] = work[p + n + 2] = work[p + n + 3] = f32(0)
     for b in range(bands.shape[0]):
         i, w = p + bands[b, 0], bands[b, 2]
         total = v.zero4()

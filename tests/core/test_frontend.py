@@ -188,9 +188,9 @@ def test_two_threads_with_a_front_end_each_get_what_one_would():
 
 
 def test_other_threads_run_while_the_kernel_does():
-    fe = FrontEnd(LIVE, max_block_frames=200_000)
+    fe = FrontEnd(LIVE, max_block_frames=60_000)
     spec = LIVE
-    out = np.empty((200_000, spec.n_bins), np.float32)
+    out = np.empty((60_000, spec.n_bins), np.float32)
 
     def longest_pause():
         took = []
@@ -201,15 +201,15 @@ def test_other_threads_run_while_the_kernel_does():
             took.append(time.perf_counter() - began)
 
         thread = threading.Thread(target=work)
+        pause, last = 0.0, time.perf_counter()  # start() itself waits while the thread has the GIL
         thread.start()
-        pause, last = 0.0, time.perf_counter()
         while thread.is_alive():
             time.sleep(0)
             now = time.perf_counter()
             pause, last = max(pause, now - last), now
         return pause / took[0]
 
-    # one kernel call of about 0.2 s; a busy machine may take this thread's processor for a while
+    # one kernel call of about 0.06 s; a busy machine may take this thread's processor for a while
     assert any(longest_pause() < 0.5 for _ in range(5))
 
 
@@ -262,16 +262,16 @@ def test_silence_is_the_floor_and_silent_chroma_stays_zero():
         assert not FrontEnd(spec).push(zeros).any()
 
 
-def test_an_overflowing_frame_leaves_no_trace_in_later_ones():
-    y = noise(30_000)
-    fe = FrontEnd(LIVE)
+@every_spec
+@pytest.mark.parametrize("n_bad", [1, 20])
+def test_an_overflowing_frame_leaves_no_trace_in_later_ones(name, n_bad):
+    spec = SPECS[name]
+    y = noise(spec.n_fft + 2 * spec.hop_length)
+    fe = FrontEnd(spec)
     expected = fe.push(y)
-    for n_bad in (1024, 20_000):  # one frame alone, and sixteen at a time
-        fe.reset()
-        fe.push(np.full(n_bad, 3e38, np.float32))
-        fe.reset()
-        assert np.array_equal(fe.push(y), expected)
-        assert np.array_equal(in_blocks(FrontEnd(LIVE), y, [441]), expected)
+    fe.push(np.full(spec.n_fft + (n_bad - 1) * spec.hop_length, 3e38, np.float32))
+    fe.reset()
+    assert np.array_equal(fe.push(y), expected)
 
 
 def test_out_is_filled_and_returned():
