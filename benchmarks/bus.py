@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import zmq
 
 from streammer.bus import Publisher, Subscriber
 from streammer.clock import SystemClock
@@ -22,6 +23,7 @@ from streammer.config import StreamConfig
 from streammer.engine import Engine, load_models
 from streammer.estimate import MoodEstimate, new_epoch
 from streammer.sources import Block, SourceEnd, SourceInfo
+from streammer.wire import encode
 
 GAP_S = 0.02
 WARM_UP = 20
@@ -40,8 +42,26 @@ with Subscriber(sys.argv[1]) as moods:
 """
 
 
+BARE_RECEIVER = """
+import json, sys, time, zmq
+sock = zmq.Context().socket(zmq.SUB)
+sock.subscribe(b"mood/")
+sock.connect(sys.argv[1])
+print("on", flush=True)
+seen = {}
+while True:
+    topic, body = sock.recv_multipart()
+    received = time.monotonic()
+    seq = json.loads(body)["seq"]
+    if seq < 0:
+        break
+    seen[seq] = received
+print(json.dumps(seen), flush=True)
+"""
+
+
 def rows(n: int = 500, n_joins: int = 50, n_restarts: int = 12) -> list[dict[str, Any]]:
-    """Measure the bus by itself.
+    """Time the bus by itself [ms].
 
     Parameters
     ----------
@@ -58,6 +78,7 @@ def rows(n: int = 500, n_joins: int = 50, n_restarts: int = 12) -> list[dict[str
         for name, endpoint in (("tcp", "tcp://127.0.0.1:0"), ("ipc", f"ipc://{folder}/bus.ipc")):
             table += [
                 _row(f"publish to receive, {name}", _latencies(endpoint, n)),
+                _row(f"bare pyzmq, send to receive, {name}", _bare_latencies(endpoint, n)),
                 _row(f"late joiner to last value, {name}", _joins(endpoint, n_joins)),
                 _row(f"publisher back to first message, {name}", _restarts(endpoint, n_restarts)),
             ]
@@ -66,7 +87,7 @@ def rows(n: int = 500, n_joins: int = 50, n_restarts: int = 12) -> list[dict[str
 
 
 def engine_rows(n: int = 100, speed: float = 2.0) -> list[dict[str, Any]]:
-    """Measure the whole way: the last block of a step in, its estimate received elsewhere.
+    """Time from the last block of a step to its estimate in another process [ms].
 
     Parameters
     ----------
@@ -91,7 +112,7 @@ def engine_rows(n: int = 100, speed: float = 2.0) -> list[dict[str, Any]]:
         for k, m in enumerate(moods)
         if k >= WARM_UP and m.seq in seen
     ]
-    return [_row("last block of a step to estimate in another process", waits)]
+    return [_row("last block to estimate", waits)]
 
 
 def _row(what: str, waits_ms: list[float]) -> dict[str, Any]:
@@ -116,6 +137,24 @@ def _latencies(endpoint: str, n: int) -> list[float]:
         bus.publish(_estimate(epoch, seq + 1, "ended"))
         seen = receiver()
     return [1000.0 * (seen[seq] - t) for seq, t in sent.items() if seq > WARM_UP and seq in seen]
+
+
+def _bare_latencies(endpoint: str, n: int) -> list[float]:
+    """Send the same messages through nothing but a PUB socket and a SUB socket."""
+    epoch, sent = new_epoch(SystemClock()), {}
+    with zmq.Context() as context, context.socket(zmq.PUB) as sock:
+        sock.bind(endpoint.replace(":0", ":*"))
+        where = sock.getsockopt_string(zmq.LAST_ENDPOINT)
+        with _receiver(where, program=BARE_RECEIVER) as receiver:
+            time.sleep(1.5)  # a bare socket does not tell when somebody has subscribed
+            for seq in range(WARM_UP + n):
+                body = encode(_estimate(epoch, seq))
+                sent[seq] = time.monotonic()
+                sock.send_multipart((b"mood/main", body))
+                time.sleep(GAP_S)
+            sock.send_multipart((b"mood/main", b'{"seq":-1}'))
+            seen = receiver()
+    return [1000.0 * (seen[seq] - t) for seq, t in sent.items() if seq >= WARM_UP and seq in seen]
 
 
 def _joins(endpoint: str, n: int) -> list[float]:
@@ -159,10 +198,15 @@ def _publish_calls(n: int) -> list[float]:
 
 
 @contextmanager
-def _receiver(endpoint: str, epoch: str = "0" * 16, bus: Publisher | None = None) -> Iterator[Any]:
+def _receiver(
+    endpoint: str,
+    epoch: str = "0" * 16,
+    bus: Publisher | None = None,
+    program: str = RECEIVER,
+) -> Iterator[Any]:
     """Run a subscriber elsewhere; the value returns when it received which `seq`."""
     process = subprocess.Popen(
-        [sys.executable, "-c", RECEIVER, endpoint], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, endpoint], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     if bus is not None:
