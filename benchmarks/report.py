@@ -85,10 +85,12 @@ def conditions() -> str:
             versions.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             continue
+    # what else runs: above the number of cores, wall-clock times are longer than they need be
+    load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     return (
         f"{when}, revision {revision()}; {processor()}, {os.cpu_count()} cores, "
-        f"{platform.system()} {platform.machine()}; one thread.\n{', '.join(versions)}."
+        f"{platform.system()} {platform.machine()}{load}; one thread.\n{', '.join(versions)}."
     )
 
 
