@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,6 +34,7 @@ class Listener:
         self._engine = engine
         self._publisher = publisher
         self._thread: threading.Thread | None = None
+        self._estimates: Generator[MoodEstimate]
         if pace == "fast":
             self._estimates = self._fast()
         else:
@@ -41,6 +42,11 @@ class Listener:
             self._thread = threading.Thread(target=self._run, name="streammer-listen", daemon=True)
             self._thread.start()
             self._estimates = self._live()
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where subscribers connect to; None when nothing is published."""
+        return None if self._publisher is None else self._publisher.endpoint
 
     def __iter__(self) -> "Listener":
         return self
@@ -67,13 +73,13 @@ class Listener:
             self._thread.join(timeout=5.0)
         self._unbind()
 
-    def _fast(self) -> Iterator[MoodEstimate]:
+    def _fast(self) -> Generator[MoodEstimate]:
         try:
             yield from self._engine.estimates()
         finally:
             self._unbind()
 
-    def _live(self) -> Iterator[MoodEstimate]:
+    def _live(self) -> Generator[MoodEstimate]:
         while (item := self._queue.get()) is not None:
             if isinstance(item, BaseException):
                 raise item

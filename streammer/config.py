@@ -79,8 +79,6 @@ class StreamConfig:
                 "-120 to 0 is expected, such as --silence -60"
             )
         if not (math.isfinite(self.smoothing_s) and 0.0 <= self.smoothing_s <= 60.0):
-            raise UsageError(
-                f"smoothing {self.smoothing_s} s is out of range: 0 to 60 is expected"
-            )
+            raise UsageError(f"smoothing {self.smoothing_s} s is out of range: 0 to 60 is expected")
         if self.select is not None and (not self.select or min(self.select) < 1):
             raise UsageError("channels are counted from 1: select at least one")

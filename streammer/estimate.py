@@ -10,7 +10,15 @@ import msgspec
 
 from streammer.clock import Clock
 
-__all__ = ["STATES", "MoodEstimate", "Quadrant", "State", "StreamStatus", "new_epoch", "quadrant_of"]
+__all__ = [
+    "STATES",
+    "MoodEstimate",
+    "Quadrant",
+    "State",
+    "StreamStatus",
+    "new_epoch",
+    "quadrant_of",
+]
 
 State = Literal["ended", "degraded", "silent", "warming", "clipping", "live"]
 STATES: tuple[State, ...] = ("ended", "degraded", "silent", "warming", "clipping", "live")

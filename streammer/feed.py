@@ -58,9 +58,7 @@ def open_feed(
     clock = clock or SystemClock()
 
     def make() -> Source:
-        return open_source(
-            source, sr=sr, format=format, rate=rate, channels=channels, clock=clock
-        )
+        return open_source(source, sr=sr, format=format, rate=rate, channels=channels, clock=clock)
 
     if isinstance(source, np.ndarray):
         inner = make()

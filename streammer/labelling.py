@@ -24,8 +24,10 @@ from streammer.stream import LoadedModel
 __all__ = ["AUDIO_SUFFIXES", "FileResult", "columns", "find_audio", "label_file", "label_files"]
 
 AUDIO_SUFFIXES = frozenset(
-    ".aac .aif .aiff .au .caf .flac .m4a .mka .mkv .mp2 .mp3 .mp4 .oga .ogg .opus .w64 .wav "
-    ".weba .webm .wma".split()
+    (
+        *(".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mp2", ".mp3"),
+        *(".mp4", ".oga", ".ogg", ".opus", ".w64", ".wav", ".weba", ".webm", ".wma"),
+    )
 )
 """What is taken from a folder; a file named by itself is tried whatever its suffix."""
 

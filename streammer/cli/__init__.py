@@ -28,7 +28,7 @@ _DASH = "stdin:"
 _EPILOGUE = """\
 Examples:
 
-  streammer listen mic                       what the microphone hears, in the terminal and on the bus
+  streammer listen mic                       what the microphone hears, here and on the bus
 
   streammer watch                            the same mood, in any other terminal
 

@@ -52,8 +52,13 @@ def label(
         Processes; default one a core.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     from streammer.labelling import columns, find_audio, label_files
     from streammer.table import TableWriter
@@ -91,10 +96,12 @@ def label(
                 progress.advance(task)
                 if result.error:
                     failed += 1
-                    complain(f"{result.path} skipped: {result.error}")
+                    about = "" if result.path in result.error else f"{result.path}: "
+                    complain(f"skipped: {about}{result.error}")
                     continue
                 if result.warning:
-                    complain(f"{result.path}: {result.warning}")
+                    about = "" if result.path in result.warning else f"{result.path}: "
+                    complain(f"{about}{result.warning}")
                 done += 1
                 if writer is not None:
                     writer.write(result.rows)

@@ -10,6 +10,7 @@ import soundfile
 
 from tests.sounds import SR, make_song
 
+
 @dataclass(frozen=True)
 class Ran:
     code: int

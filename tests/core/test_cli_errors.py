@@ -33,7 +33,7 @@ def broken(tmp_path):
         ("missing.mp3", "missing.mp3"),
         ("text.mp3", "text.mp3"),
         ("empty.wav", "empty.wav"),
-        ("header.wav", "0.5 s"),
+        ("header.wav", "no sound"),
         ("short.wav", "0.5 s"),
         ("folder", "folder"),
     ],
@@ -92,7 +92,9 @@ def test_an_unknown_model_is_exit_5_and_lists_the_zoo(streammer_cli, song_wav):
 
 
 def test_an_unwritable_log_is_exit_4(streammer_cli, song_wav, tmp_path):
-    ran = streammer_cli("listen", song_wav, "--pace", "fast", "--jsonl", tmp_path / "no" / "x.jsonl")
+    ran = streammer_cli(
+        "listen", song_wav, "--pace", "fast", "--jsonl", tmp_path / "no" / "x.jsonl"
+    )
     refused(ran, 4, "x.jsonl", "cannot be written")
 
 

@@ -94,8 +94,7 @@ def run(script, models, *, pace="live", config=None, clock=None, **source):
 
 def same(estimates):
     return [
-        {k: v for k, v in msgspec.structs.asdict(e).items() if k not in VOLATILE}
-        for e in estimates
+        {k: v for k, v in msgspec.structs.asdict(e).items() if k not in VOLATILE} for e in estimates
     ]
 
 
@@ -125,9 +124,7 @@ def test_capture_time_is_that_of_the_steps_last_sample(models):
         return item
 
     src.read = stamped
-    engine = Engine(
-        src, StreamConfig(), models, pace="live", clock=clock, capture=DirectCapture
-    )
+    engine = Engine(src, StreamConfig(), models, pace="live", clock=clock, capture=DirectCapture)
     for e in engine.estimates():
         assert e.t_capture == pytest.approx(start + e.t_audio_s, abs=1e-6)
 
@@ -246,9 +243,7 @@ def test_a_missing_channel_closes_the_source(models):
 def test_stop_ends_the_loop_in_order(models):
     clock = FakeClock()
     src = Scripted(blocks(make_song(60.0)), clock)
-    engine = Engine(
-        src, StreamConfig(), models, pace="live", clock=clock, capture=DirectCapture
-    )
+    engine = Engine(src, StreamConfig(), models, pace="live", clock=clock, capture=DirectCapture)
     said = []
     for e in engine.estimates():
         said.append(e)

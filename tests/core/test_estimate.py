@@ -5,10 +5,11 @@ import msgspec
 from streammer.clock import FakeClock
 from streammer.estimate import STATES, MoodEstimate, new_epoch
 
-KEYS = (
-    "v stream epoch seq t_audio_s t_capture t_publish valence arousal sigma_valence sigma_arousal "
-    "p_positive p_energetic quadrant state level_dbfs lag_ms model lost_samples"
-).split()
+KEYS = [
+    *("v", "stream", "epoch", "seq", "t_audio_s", "t_capture", "t_publish"),
+    *("valence", "arousal", "sigma_valence", "sigma_arousal", "p_positive", "p_energetic"),
+    *("quadrant", "state", "level_dbfs", "lag_ms", "model", "lost_samples"),
+]
 
 
 def estimate(**changes):

@@ -39,9 +39,7 @@ def run(p, levels, raw=RAW, state=None):
     said = []
     for level in levels:
         g = gate(p, state, level, fresh=False)
-        state, name = post_step(
-            p, state, raw if g.step else None, level_dbfs=level, clipping=False
-        )
+        state, name = post_step(p, state, raw if g.step else None, level_dbfs=level, clipping=False)
         said.append((name, state.mood, g))
     return state, said
 

@@ -34,6 +34,16 @@ def read(path):
     return parquet.read_table(path).to_pylist()
 
 
+def write_and_raise(path, rows, error):
+    def work():
+        with TableWriter(path, COLUMNS) as table:
+            table.write(rows)
+            raise error
+
+    with pytest.raises(type(error)):
+        work()
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_rows_come_back_in_every_format(tmp_path, suffix):
     path = tmp_path / f"moods{suffix}"
@@ -49,18 +59,14 @@ def test_rows_come_back_in_every_format(tmp_path, suffix):
 
 def test_an_interruption_keeps_finished_rows(tmp_path):
     path = tmp_path / "moods.csv"
-    with pytest.raises(KeyboardInterrupt), TableWriter(path, COLUMNS) as table:
-        table.write(ROWS[:1])
-        raise KeyboardInterrupt
+    write_and_raise(path, ROWS[:1], KeyboardInterrupt())
     assert read(path) == ROWS[:1]
 
 
 def test_an_error_leaves_what_stood_there_before(tmp_path):
     path = tmp_path / "moods.jsonl"
     path.write_text("precious\n")
-    with pytest.raises(ValueError, match="elsewhere"), TableWriter(path, COLUMNS) as table:
-        table.write(ROWS)
-        raise ValueError("elsewhere")
+    write_and_raise(path, ROWS, ValueError("elsewhere"))
     assert path.read_text() == "precious\n"
     assert os.listdir(tmp_path) == [path.name]
 

@@ -98,9 +98,7 @@ def test_a_pipe_that_stalls_degrades_and_comes_back(song):
     assert process.returncode == 0, err
     assert estimates[-1]["state"] in ("live", "warming")
     assert estimates[-1]["t_audio_s"] == 8.0
-    assert [e["seq"] for e in estimates] == list(
-        range(len(states), len(states) + len(estimates))
-    )
+    assert [e["seq"] for e in estimates] == list(range(len(states), len(states) + len(estimates)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -125,7 +123,8 @@ def test_a_closed_stdout_ends_in_order(song_wav):
     process.stdout.readline()
     process.stdout.close()
     process.stdin.close()
-    err = process.stderr.read()
+    with process.stderr:
+        err = process.stderr.read()
     assert process.wait(timeout=20) == 0
     assert b"Traceback" not in err
     assert b"Broken" not in err

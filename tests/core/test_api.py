@@ -1,0 +1,106 @@
+"""`listen` and `label` in Python."""
+
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+from streammer import Subscriber, label, listen
+from streammer.errors import InputError, ModelError, UsageError
+from tests.core.tiny_model import build_tiny
+from tests.sounds import SR, make_song
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return str(build_tiny(tmp_path_factory.mktemp("zoo") / "tiny.onnx"))
+
+
+def test_an_array_is_heard_at_fast_pace(tiny, song):
+    moods = list(listen(song, sr=SR, model=tiny))
+    assert [m.seq for m in moods] == list(range(12))
+    assert moods[-1].t_audio_s == 6.0
+
+
+def test_a_mono_array_and_its_two_channels_sound_the_same(tiny, song):
+    mono = [(m.valence, m.arousal) for m in listen(song[:, 0], sr=SR, model=tiny)]
+    both = [(m.valence, m.arousal) for m in listen(song, sr=SR, model=tiny)]
+    assert mono == both
+
+
+def test_a_file_at_fast_pace_says_what_its_array_says(tiny, song, song_wav):
+    array = [(m.valence, m.arousal) for m in listen(song, sr=SR, model=tiny)]
+    file = [(m.valence, m.arousal) for m in listen(song_wav, pace="fast", model=tiny)]
+    assert array == file
+
+
+def test_an_array_without_a_rate_is_refused(tiny, song):
+    with pytest.raises(UsageError, match="sr"):
+        next(listen(song, model=tiny))
+
+
+def test_a_missing_file_and_an_unknown_model_are_refused_before_anything_runs(tiny, song_wav):
+    with pytest.raises(InputError, match=r"nosuch\.mp3"):
+        next(listen("nosuch.mp3", model=tiny))
+    with pytest.raises(ModelError, match="nosuch"):
+        listen(song_wav, model="nosuch")
+
+
+def test_live_pace_runs_in_the_background_and_can_be_closed(tiny, song_wav):
+    began = time.monotonic()
+    with listen(song_wav, model=tiny) as moods:
+        first = next(moods)
+        second = next(moods)
+    assert (first.seq, second.seq) == (0, 1)
+    assert time.monotonic() - began < 5.0  # the file is 6 s long
+    with pytest.raises(StopIteration):
+        next(moods)
+
+
+def test_ticks_and_the_bus_do_not_wait_for_a_slow_reader(tiny, song_wav):
+    with (
+        listen(song_wav, model=tiny, bind="tcp://127.0.0.1:*") as moods,
+        Subscriber(moods.endpoint) as bus,
+    ):
+        next(moods)
+        deadline = time.monotonic() + 10
+        seen = None
+        while (seen is None or seen.seq < 4) and time.monotonic() < deadline:
+            seen = bus.read(1.0) or seen
+        assert seen is not None
+        assert seen.seq >= 4
+
+
+def test_an_error_of_the_live_engine_is_raised_where_it_is_read(tiny, tmp_path):
+    path = tmp_path / "short.wav"
+    soundfile.write(path, make_song(0.2), SR)
+    with listen(path, model=tiny) as moods, pytest.raises(InputError, match=r"0\.20 s of sound"):
+        next(moods)
+
+
+def test_label_gives_a_dict_a_file_and_a_dict_a_step(tiny, song_wav):
+    (row,) = label([song_wav], model=tiny)
+    steps = list(label(song_wav, steps=True, model=tiny))
+    assert row["n_steps"] == len(steps) == 12
+    assert row["duration_s"] == pytest.approx(6.0)
+    counted = [s["valence"] for s in steps if s["state"] == "live"]
+    assert row["valence"] == pytest.approx(np.mean(counted))
+    assert row["path"] == steps[0]["path"] == str(song_wav)
+
+
+def test_label_searches_folders(tiny, tmp_path, song):
+    for name in ("a.wav", "sub/b.flac"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, song[: 2 * SR], SR)
+    (tmp_path / "notes.txt").write_text("not music")
+    rows = list(label(tmp_path, model=tiny))
+    assert [r["path"] for r in rows] == [str(tmp_path / "a.wav"), str(tmp_path / "sub" / "b.flac")]
+
+
+def test_label_over_two_processes_says_the_same(tiny, tmp_path, song):
+    for k in range(3):
+        soundfile.write(tmp_path / f"{k}.wav", song[k * SR : (k + 2) * SR], SR)
+    one = list(label(tmp_path, model=tiny, jobs=1))
+    two = list(label(tmp_path, model=tiny, jobs=2))
+    assert sorted(two, key=lambda r: r["path"]) == one
