@@ -4,6 +4,7 @@ Commands are loaded when they are asked for, so that ``--help`` is quick and a m
 PortAudio runs everything but the microphone.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from cyclopts import App, CycloptsError
 
 from streammer import __version__
-from streammer.errors import StreammerError
+from streammer.errors import OutputError, StreammerError
 
 __all__ = ["complain", "main", "on_signals", "undash"]
 
@@ -129,15 +130,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _close_stdout()
         return 0
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _close_stdout()
+            complain(f"output cannot be written ({error.strerror}): make room and start again")
+            return OutputError.exit_code
+        return _bug(error, debug)
     except Exception as error:
-        if debug:
-            traceback.print_exc()
-        complain(
-            f"this is a bug: {type(error).__name__}: {error}. "
-            "Please report it with the output of the same command with --debug"
-        )
-        return EXIT_BUG
+        return _bug(error, debug)
     return result if isinstance(result, int) else 0
+
+
+def _bug(error: Exception, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    complain(
+        f"this is a bug: {type(error).__name__}: {error}. "
+        "Please report it with the output of the same command with --debug"
+    )
+    return EXIT_BUG
 
 
 def _close_stdout() -> None:

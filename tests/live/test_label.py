@@ -1,0 +1,142 @@
+"""`streammer label` as a real process: rows, formats, broken files, interruptions, full disks."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import soundfile
+
+from tests.sounds import SR, make_song
+
+LABEL = [sys.executable, "-m", "streammer", "label"]
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("album")
+    for k in range(3):
+        soundfile.write(folder / f"{k}.flac", make_song(4.0 + k, seed=k), SR)
+    return folder
+
+
+def run(*args, **kwargs):
+    done = subprocess.run(
+        [*LABEL, *map(str, args)], capture_output=True, timeout=120, check=False, **kwargs
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_a_row_a_file_in_csv(album, tmp_path):
+    out = tmp_path / "moods.csv"
+    code, _, err = run(album, "--out", out)
+    assert code == 0, err
+    with out.open(newline="") as f:
+        rows = sorted(csv.DictReader(f), key=lambda r: r["path"])
+    assert [float(r["duration_s"]) for r in rows] == pytest.approx([4.0, 5.0, 6.0])
+    assert [int(r["n_steps"]) for r in rows] == [8, 10, 12]
+    assert all(-1 <= float(r["valence"]) <= 1 for r in rows)
+    assert list(rows[0]) == [
+        *("path", "duration_s", "valence", "arousal", "sigma_valence", "sigma_arousal"),
+        *("p_positive", "p_energetic", "n_steps", "quadrant"),
+    ]
+
+
+def test_a_row_a_step_in_jsonl_and_parquet_is_the_same(album, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    tables = []
+    for suffix in ("jsonl", "parquet"):
+        out = tmp_path / f"steps.{suffix}"
+        assert run(album / "0.flac", "--steps", "--out", out)[0] == 0
+        tables.append(
+            [json.loads(line) for line in out.read_text().splitlines()]
+            if suffix == "jsonl"
+            else parquet.read_table(out).to_pylist()
+        )
+    volatile = ("epoch", "t_capture", "t_publish", "lag_ms")
+    a, b = ([{k: v for k, v in row.items() if k not in volatile} for row in t] for t in tables)
+    assert len(a) == 8
+    assert a == b
+
+
+def test_without_out_rows_go_to_stdout(album):
+    code, out, _ = run(album / "1.flac")
+    assert code == 0
+    assert json.loads(out)["n_steps"] == 10
+
+
+def test_broken_files_are_named_and_skipped_and_the_rest_is_done(album, tmp_path):
+    (tmp_path / "broken.mp3").write_text("no music here\n" * 100)
+    out = tmp_path / "moods.jsonl"
+    code, _, err = run(album, tmp_path / "broken.mp3", tmp_path / "missing.wav", "--out", out)
+    assert code == 6
+    assert len(out.read_text().splitlines()) == 3
+    skipped = [line for line in err.splitlines() if "skipped" in line]
+    assert len(skipped) == 2
+    assert any("broken.mp3" in line for line in skipped)
+    assert any("missing.wav" in line for line in skipped)
+    assert "3 of 5 files labelled" in err
+    assert "Traceback" not in err
+
+
+def test_nothing_usable_is_exit_3_and_leaves_no_table(tmp_path):
+    (tmp_path / "broken.mp3").write_text("no music here\n" * 100)
+    out = tmp_path / "moods.csv"
+    code, _, err = run(tmp_path / "broken.mp3", "--out", out)
+    assert code == 3
+    assert "none of 1 files" in err
+    assert sorted(os.listdir(tmp_path)) == ["broken.mp3"]
+
+
+def test_a_truncated_mp3_is_used_as_far_as_it_goes_and_the_rest_is_said(tmp_path):
+    whole, cut = tmp_path / "whole.mp3", tmp_path / "cut.mp3"
+    soundfile.write(whole, make_song(12.0), SR)
+    data = whole.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+    code, out, err = run(cut)
+    assert code == 0
+    assert 4.0 < json.loads(out)["duration_s"] < 8.0
+    assert len(err.splitlines()) <= 2
+    assert "Traceback" not in err
+    assert "libmpg123" not in err
+    assert "mpg123" not in err
+
+
+def test_an_interruption_keeps_finished_rows(tmp_path):
+    song = make_song(60.0, channels=1)
+    for k in range(40):
+        soundfile.write(tmp_path / f"{k:02}.wav", song, SR)
+    out = tmp_path / "moods.jsonl"
+    process = subprocess.Popen(
+        [*LABEL, str(tmp_path), "--out", str(out), "--jobs", "2"], stderr=subprocess.PIPE
+    )
+    beside = tmp_path / f".moods.jsonl.{process.pid}.part"
+    deadline = time.monotonic() + 60
+    while not (beside.exists() and beside.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert 1 <= len(rows) < 40
+    assert f"{len(rows)} of 40 files are done" in err.decode()
+    assert not beside.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_is_one_line_and_exit_4(album):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*LABEL, str(album / "0.flac"), "--jobs", "1"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 4
+    assert b"No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
