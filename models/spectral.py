@@ -15,8 +15,8 @@ __all__ = ["SPECTRAL", "SpectralNet", "scaled"]
 
 
 def scaled(n: int, width: float) -> int:
-    """Channels after the width factor, at least 4 and even."""
-    return max(4, 2 * round(n * width / 2)) if width != 1 else n
+    """Channels after the width factor, at least 8 and even."""
+    return max(8, 2 * round(n * width / 2)) if width != 1 else n
 
 
 class SpectralNet(nn.Module):
@@ -39,8 +39,9 @@ class SpectralNet(nn.Module):
     Notes
     -----
     Input [shape=(batch, frames, bins)], any number of frames; output [shape=(batch, 2)].
-    Mended inputs are ln(|X| + 1e-5), standardised per bin with `mean` and `std`, which are
-    buffers fitted on the training songs.
+    Mended inputs are ln(|X| + 1e-5), standardised per bin with `mean` and `std`, which are buffers
+    fitted on the training songs, and clamped to six spreads: a bin that was empty in training must
+    not shout. Every convolution is followed by batch normalisation.
     """
 
     def __init__(
@@ -60,13 +61,15 @@ class SpectralNet(nn.Module):
         self.register_buffer("mean", torch.zeros(n_bins))
         self.register_buffer("std", torch.ones(n_bins))
         self.body = SPECTRAL[name](self.image, width, dropout)
+        if not faithful:
+            _normalise(self.body)
         self.linear_head = name == "crnn-res"
 
     def compress(self, x: Tensor) -> Tensor:
         """Magnitudes as the body hears them [shape=(batch, frames, bins)]."""
         if self.faithful:
             return x
-        return (torch.log(x + 1e-5) - self.mean) / self.std
+        return ((torch.log(x + 1e-5) - self.mean) / self.std).clamp(-6, 6)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map frames [batch, frames, bins] to valence and arousal [batch, 2]."""
@@ -78,6 +81,17 @@ class SpectralNet(nn.Module):
             x = self.compress(x.transpose(2, 3)).transpose(2, 3)
         y = self.body(x.expand(-1, 2, -1, -1))
         return F.relu(y) if self.faithful and not self.linear_head else y
+
+
+def _normalise(net: nn.Module) -> None:
+    """Put batch normalisation after every convolution but those of the attention maps."""
+    for name, child in net.named_children():
+        if isinstance(child, Attention):
+            continue
+        if isinstance(child, nn.Conv2d):
+            setattr(net, name, nn.Sequential(child, nn.BatchNorm2d(child.out_channels)))
+        else:
+            _normalise(child)
 
 
 def _head(n_in: int, units: Sequence[int], width: float, *, linear: bool = False) -> nn.Sequential:

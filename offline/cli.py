@@ -79,6 +79,27 @@ def get(name: str = "deam", *, to: Path = Path("DEAM"), yes: bool = False) -> No
 
 
 @data_app.command
+def explain(topic: str, path: Path = DEFAULT_DATA) -> None:
+    """Compute what a published figure means from DEAM's own labels.
+
+    Parameters
+    ----------
+    topic
+        exchange, constants, generator or joint-split.
+    path
+        Folder of DEAM or of its clips.
+
+    Examples
+    --------
+    python -m offline data explain constants ~/DEAM
+    """
+    from offline.literature import explain as explain_topic
+
+    for line in explain_topic(path, topic):
+        print(line)
+
+
+@data_app.command
 def make(
     to: Path, *, layout: str = "deam", songs: int = 30, seconds: float = 20.0, seed: int = 0
 ) -> None:
@@ -316,6 +337,10 @@ def reproduce(
     width: float | None = None,
     time_budget: float | None = None,
     precision: str | None = None,
+    image: tuple[int, int] | None = None,
+    stride: int | None = None,
+    modes: list[Literal["mended", "faithful"]] | None = None,
+    labels: list[Literal["dynamic", "static"]] | None = None,
     cache: Cache = DEFAULT_CACHE,
     runs: Runs = Path("runs/reproduce"),
     out: Path = Path("docs"),
@@ -335,6 +360,12 @@ def reproduce(
         Factor on all networks' channels, stated in the report.
     time_budget
         Seconds of training a fold, stated in the report.
+    image
+        Bins and frames of the spectral image, stated in the report.
+    stride
+        Score every n-th label, stated in the report.
+    modes, labels
+        Some of them; all by default.
     out
         Folder of report.md, report.html and their figures.
 
@@ -348,7 +379,8 @@ def reproduce(
 
     plan = Plan(
         only=tuple(only or ()), quick=quick, folds=folds, width=width, time_budget_s=time_budget,
-        precision=precision,
+        precision=precision, image=image, stride=stride,
+        modes=tuple(modes or ("mended", "faithful")), labels=tuple(labels or ("dynamic", "static")),
     )  # fmt: skip
     run_all(deam, plan, cache=cache, runs=runs, out=out, workers=workers)
 

@@ -90,7 +90,9 @@ def fit_scale(net: nn.Module, pieces: list[Piece], recipe: Recipe, seed: int) ->
         total, square, n = total + z.sum(0), square + z.square().sum(0), n + len(z)
     mean = total / n
     net.mean.copy_(mean.float())
-    net.std.copy_((square / n - mean.square()).clamp_min(0).sqrt().float().clamp_min(1e-3))
+    std = (square / n - mean.square()).clamp_min(0).sqrt().float()
+    # a row that hardly moves in training must not be blown up
+    net.std.copy_(std.clamp_min(max(0.1 * float(std.mean()), 1e-3)))
 
 
 @torch.no_grad()
@@ -112,7 +114,7 @@ def predict(
     """
     if recipe.family in ("chroma", "stacked"):
         step = recipe.frames_per_step
-        x = torch.from_numpy(np.asarray(piece.x[: len(piece.ends) * step], np.float32))
+        x = torch.from_numpy(np.array(piece.x[: len(piece.ends) * step], np.float32))
         given = net(x[None])[0][torch.from_numpy(at)]
     else:
         parts = [

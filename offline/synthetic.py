@@ -1,8 +1,8 @@
 """Made-up data sets in the published layouts: sound whose loudness, tempo and mode follow VA.
 
 Arousal makes a song louder, faster and brighter; valence moves its third from minor to major and
-its register up. Nothing of it sounds like music, but the path from folder to report is the real
-one, and a network that learns must beat the constant.
+the register of its melody up. Nothing of it sounds like music, but the path from folder to report
+is the real one, and a network that learns must beat the constant.
 """
 
 import csv
@@ -74,8 +74,7 @@ def sound(song: SynthSong, start_s: float, seconds: float, sr: int = SR) -> np.n
     """
     t = start_s + np.arange(round(seconds * sr)) / sr
     v, a = song.at(t)
-    root = 196.0 * 2 ** (0.5 * song.valence)
-    major = (v + 1) / 2
+    root, major = 196.0, (v + 1) / 2
     voices = (
         (root, np.ones_like(t)),
         (root * 2 ** (3 / 12), 1 - major),
@@ -87,6 +86,8 @@ def sound(song: SynthSong, start_s: float, seconds: float, sr: int = SR) -> np.n
     for f, amount in voices:
         for k in range(1, 5):
             y += amount * bright ** (k - 1) * np.sin(2 * np.pi * f * k * t)
+    register = 500.0 * 2 ** (1.5 * (v + 1))
+    y += 0.7 * np.sin(2 * np.pi * np.cumsum(register) / sr)
     beats = np.cumsum((1.0 + 1.5 * (a + 1) / 2) / sr)
     y *= 0.35 + 0.65 * np.exp(-6 * (beats % 1.0))
     rng = np.random.default_rng(song.seed)

@@ -87,18 +87,21 @@ def _fit_network(run: Run, dataset: Dataset, workers: int, show: bool) -> dict[s
     from offline.training import fit
 
     recipe, split = run.recipe, run.split
-    train_uids = split.train[:: recipe.data.every_song]
     common: dict[str, Any] = {"workers": workers, "show": show}
-    train_pieces = build_pieces(dataset, train_uids, recipe, run.cache, **common)
+    train_pieces = build_pieces(dataset, split.train, recipe, run.cache, **common)
     validation = build_pieces(
         dataset, split.validation, recipe, run.cache, first_clip_only=True, **common
     )
     for side in (train_pieces, validation):
         for line in side.missed.lines():
             say(line)
-    labels = train_pieces.labels()
+    labels = train_pieces.labels()  # of the whole side: the constant knows all training songs
     if not len(labels):
         raise InputError(f"{dataset.root}: no labels to train on")
+    read = set(split.train[:: recipe.data.every_song])
+    train_pieces.items = [p for p in train_pieces.items if p.uid in read]
+    if not train_pieces.items:
+        raise InputError(f"{recipe.name}: none of every {recipe.data.every_song} songs has audio")
     sizes = sequence_sizes(train_pieces.items, recipe)
     torch.manual_seed(recipe.training.seed)
     net = build_network(recipe)

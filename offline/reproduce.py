@@ -1,0 +1,183 @@
+"""`reproduce`: every published DEAM system through the same code, resumable, then the report.
+
+A job is one recipe in one mode with one kind of labels on one split. What has finished is not
+run again; a killed run is gone on with.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from offline.checking import figures_from
+from offline.datasets import Dataset, load_dataset
+from offline.progress import say
+from offline.recipe import Recipe, all_recipes, find_recipe, load_recipe
+from offline.splits import is_test58
+from streammer.errors import InputError, StreammerError, UsageError
+
+__all__ = ["Plan", "jobs", "reproduce"]
+
+OWN_SPLIT = {"spectral": "seed001", "window": "seed002", "chroma": "seed002"}
+"""Splits of the original papers, by family; run where the full audio is there."""
+
+QUICK: dict[str, Any] = {
+    "network.width": 0.125,
+    "training.epochs": 1,
+    "data.per_clip": 1,
+    "evaluation.n_boot": 100,
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run.
+
+    Parameters
+    ----------
+    only : tuple of str
+        Recipes; all when empty.
+    quick : bool
+        One fold, one epoch, an eighth of the width.
+    folds : int
+        Of five.
+    width, time_budget_s, precision, image, stride
+        In place of the recipes' own; stated in the report.
+    modes, labels : tuple of str
+    """
+
+    only: tuple[str, ...] = ()
+    quick: bool = False
+    folds: int = 5
+    width: float | None = None
+    time_budget_s: float | None = None
+    precision: str | None = None
+    image: tuple[int, int] | None = None
+    stride: int | None = None
+    modes: tuple[str, ...] = ("mended", "faithful")
+    labels: tuple[str, ...] = ("dynamic", "static")
+
+
+def jobs(plan: Plan, dataset: Dataset) -> Iterator[tuple[str, Recipe]]:
+    """All (recipe name, recipe) of a plan, mended and dynamic ones first.
+
+    Raises
+    ------
+    UsageError
+        `only` names an unknown recipe.
+    """
+    names = [n for n in (plan.only or all_recipes())]
+    for name in names:
+        find_recipe(name)
+    full = has_full_audio(dataset)
+    for labels in plan.labels:
+        for mode in plan.modes:
+            for name in names:
+                base = load_recipe(name, mode=mode)
+                if base.family == "live" or not _has(base, name, mode, labels):
+                    continue
+                splits: list[dict[str, Any]] = [
+                    {"data.fold": fold} for fold in range(1 if plan.quick else plan.folds)
+                ]
+                own = OWN_SPLIT.get(base.family)
+                if full and not plan.quick:
+                    splits.append({"data.split": "test58"})
+                    splits += [{"data.split": own}] if own else []
+                for split in splits:
+                    changes = {**_changes(plan, base, full), **split}
+                    yield name, load_recipe(name, mode=mode, labels=labels, changes=changes)
+
+
+def _has(base: Recipe, name: str, mode: str, labels: str) -> bool:
+    """Whether a recipe has this mode and kind of labels."""
+    if mode == "faithful" and not base.faults:
+        return False
+    if base.family == "classical":
+        return labels == "static"
+    return labels == "dynamic" or base.family == "spectral"
+
+
+def _changes(plan: Plan, base: Recipe, full: bool) -> dict[str, Any]:
+    changes: dict[str, Any] = dict(QUICK) if plan.quick else {}
+    if base.family == "chroma":
+        changes.pop("network.width", None)
+    elif plan.width is not None and base.family != "classical":
+        changes["network.width"] = plan.width
+    if plan.time_budget_s is not None:
+        changes["training.time_budget_s"] = plan.time_budget_s
+        changes["training.epochs"] = max(base.training.epochs, 100)
+    if plan.precision is not None and base.family == "spectral":
+        changes["training.precision"] = plan.precision
+    if plan.image is not None and base.family == "spectral":
+        changes["network.image"] = list(plan.image)
+    if plan.stride is not None:
+        changes["evaluation.stride"] = plan.stride
+    if not full and base.family == "spectral":
+        changes["data.song_s"] = 10.0
+    return changes
+
+
+def has_full_audio(dataset: Dataset) -> bool:
+    """Whether the whole excerpts are there, as the published protocols need them."""
+    return any(line.startswith("can compute the published") for line in figures_from(dataset))
+
+
+def reproduce(
+    deam: Path, plan: Plan, *, cache: Path, runs: Path, out: Path, workers: int = 1
+) -> None:
+    """Run a plan and write the report after it.
+
+    A job that cannot run is said and left out of the report; the others go on.
+
+    Raises
+    ------
+    InputError
+        The folder holds no DEAM, or nothing ran.
+    """
+    from offline.report import write_report
+
+    dataset = load_dataset(deam)
+    if dataset.name != "deam":
+        raise InputError(f"{deam}: holds {dataset.name}, expected DEAM or its clips")
+    for line in dataset.findings.notes:
+        say(line)
+    todo = list(jobs(plan, dataset))
+    if not todo:
+        raise UsageError("nothing to run: no recipe has this mode and kind of labels")
+    done = 0
+    for at, (name, recipe) in enumerate(todo):
+        try:
+            run_job(dataset, deam, recipe, find_recipe(name), cache, runs, workers)
+            done += 1
+        except StreammerError as error:
+            say(f"[{at + 1}/{len(todo)}] {recipe.slug}: {error}")
+        else:
+            say(f"[{at + 1}/{len(todo)}] {recipe.slug}: done")
+    if not done:
+        raise InputError(f"{deam}: none of {len(todo)} jobs ran; see the lines above")
+    say(str(write_report(deam, runs, cache, out)))
+
+
+def run_job(
+    dataset: Dataset,
+    deam: Path,
+    recipe: Recipe,
+    source: Path,
+    cache: Path,
+    runs: Path,
+    workers: int,
+) -> None:
+    """Train, evaluate and, for the first fold, evaluate on the 58 songs; skip what is there."""
+    from offline.evaluation import evaluate
+    from offline.train import train
+
+    run = train(
+        recipe, dataset, data=deam, cache=cache, runs=runs, workers=workers, show=False,
+        recipe_text=source.read_text(encoding="utf-8"),
+    )  # fmt: skip
+    if not (run.path / "scores-test.json").exists():
+        evaluate(run, dataset, workers=workers, show=False)
+    test58 = [s.uid for s in dataset if is_test58(s)]
+    first = recipe.data.split in ("artist", "song") and recipe.data.fold == 0
+    if first and test58 and not (run.path / "scores-test58.json").exists():
+        evaluate(run, dataset, songs=test58, name="test58", workers=workers, show=False)

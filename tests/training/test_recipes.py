@@ -1,0 +1,161 @@
+"""Every recipe trains, evaluates and exports on made-up songs, at a tiny stated width."""
+
+import numpy as np
+import pytest
+
+from offline.datasets import load_dataset
+from offline.evaluation import evaluate, summary
+from offline.exporting import export_run, is_causal
+from offline.recipe import all_recipes, load_recipe
+from offline.splits import is_test58
+from offline.synthetic import make_dataset
+from offline.train import train
+from streammer.artefacts import read_metadata
+from streammer.errors import ModelError, UsageError
+from streammer.model import load_model
+
+PUBLISHED = [name for name in all_recipes() if not name.startswith("live")]
+SPECTRAL = [n for n in PUBLISHED if load_recipe(n).family == "spectral"]
+
+
+def tiny(name, **more):
+    """Values that make a recipe small enough for a test: width 1/16, image 129 x 96."""
+    recipe = load_recipe(name, mode=more.get("mode"), labels=more.get("labels"))
+    changes = {"data.split": "song", "training.epochs": 10, "training.seed": 1}
+    if recipe.family == "spectral":
+        changes |= {
+            "network.width": 1 / 16,
+            "network.image": [129, 96],
+            "network.options": {"dropout": 0.0},
+            "training.lr": 3e-3,
+            "data.per_clip": 3,
+            "training.patience": 0,
+        }
+    if recipe.family == "window":
+        changes |= {"network.width": 0.25, "training.lr": 2e-3, "data.per_clip": 8}
+    if recipe.family in ("chroma", "stacked"):
+        changes |= {"training.epochs": 60, "training.batch": 8, "training.patience": 20}
+    if recipe.data.labels == "static":
+        changes |= {"data.song_s": 10.0, "training.epochs": 3}
+    if more.get("mode") == "faithful":
+        changes |= {"training.epochs": 2, "data.every_song": 5}
+        del changes["training.lr" if "training.lr" in changes else "training.seed"]
+    return load_recipe(name, mode=more.get("mode"), labels=more.get("labels"), changes=changes)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("made")
+    make_dataset(root / "data", "clips", n_songs=45)
+    return root
+
+
+@pytest.fixture(scope="session")
+def made_songs(made):
+    return load_dataset(made / "data")
+
+
+@pytest.fixture
+def trained(made, made_songs):
+    def run_one(recipe, **more):
+        return train(
+            recipe, made_songs, data=made / "data", cache=made / "cache", runs=made / "runs",
+            recipe_text=f"# {recipe.name}\n", show=False, **more,
+        )  # fmt: skip
+
+    return run_one
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_mended_recipe_trains_beats_the_constant_and_exports(name, trained, made_songs):
+    recipe = tiny(name)
+    run = trained(recipe)
+    held_out = [*run.split.test, *(s.uid for s in made_songs if is_test58(s))]
+    scores = evaluate(run, made_songs, songs=held_out, show=False)
+    print("\n".join(summary(scores)))
+    assert set(scores) == set(recipe.outputs)
+    for axis, s in scores.items():
+        assert s["skill_pooled"]["value"] > 0, f"{name}: {axis} is no better than the constant"
+    if recipe.family == "classical" or not recipe.exports:
+        with pytest.raises(UsageError, match="cannot be exported"):
+            export_run(run)
+        assert not list(run.path.glob("*.onnx"))
+        return
+    path = export_run(run)
+    meta = read_metadata(path)
+    assert meta.causal == is_causal(recipe)
+    assert meta.recipe.startswith(f"# {name}")
+    assert meta.metrics["test"][recipe.outputs[0]]["n_songs"] == s["n_songs"]
+    if meta.causal:
+        assert load_model(path).outputs == recipe.outputs
+    else:
+        with pytest.raises(ModelError, match="causal"):
+            load_model(path)
+
+
+@pytest.mark.parametrize("name", [n for n in PUBLISHED if load_recipe(n).faults])
+def test_faithful_recipe_runs_and_prints_its_skill_whatever_the_sign(name, trained, made_songs):
+    run = trained(tiny(name, mode="faithful"))
+    lines = summary(evaluate(run, made_songs, show=False))
+    print(name, *lines, sep="\n")
+    assert all("skill" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["crnn-gru3", "crnn-res"])
+def test_static_form_trains_and_exports_marked_as_not_causal(name, trained, made_songs):
+    run = trained(tiny(name, labels="static"))
+    scores = evaluate(run, made_songs, show=False)
+    assert scores["valence"]["n_frames"] == scores["valence"]["n_songs"]
+    path = export_run(run)
+    assert read_metadata(path).causal is False
+    with pytest.raises(ModelError, match="causal"):
+        load_model(path)
+
+
+def test_an_exported_window_net_hears_what_it_was_trained_on(trained, made, made_songs):
+    from offline.networks import build_network, predict
+    from offline.pieces import build_pieces
+    from offline.training import load_weights
+
+    run = trained(tiny("window-m2"))
+    recipe = run.recipe
+    model = load_model(export_run(run))
+    piece = build_pieces(made_songs, run.split.test, recipe, run.cache).items[0]
+    net = load_weights(build_network(recipe), run.path / "checkpoints" / run.fitted["best"])
+    wanted = predict(net, piece, np.arange(len(piece.ends)), recipe, 0)[:, 1]
+    state, got = model.zero_state(1), []
+    step = recipe.frames_per_step
+    for k in range(len(piece.x) // step):
+        x = np.asarray(piece.x[None, k * step : (k + 1) * step], np.float32)
+        mood, state = model.step({"features": x}, state)
+        got.append(mood[0, 0])
+    assert np.abs(np.array(got)[-len(wanted) :] - wanted).max() < 1e-5
+
+
+def test_training_never_reads_the_test_side(made, made_songs, trained, monkeypatch):
+    from offline import pieces
+
+    seen = set()
+    real = pieces.build_pieces
+
+    def watching(dataset, uids, *args, **kwargs):
+        seen.update(uids)
+        return real(dataset, uids, *args, **kwargs)
+
+    monkeypatch.setattr(pieces, "build_pieces", watching)
+    run = trained(tiny("chroma-lstm"), name="watched")
+    assert seen == {*run.split.train, *run.split.validation}
+    assert not seen & {*run.split.test}
+    assert not seen & {s.uid for s in made_songs if is_test58(s)}
+
+
+def test_songs_that_trained_a_run_cannot_be_its_test(trained, made_songs):
+    run = trained(tiny("chroma-lstm"), name="watched")
+    with pytest.raises(ValueError, match="used in training"):
+        evaluate(run, made_songs, songs=[*run.split.test, run.split.train[0]], show=False)
+
+
+def test_a_run_of_another_configuration_is_not_overwritten(trained):
+    trained(tiny("chroma-lstm"), name="watched")
+    with pytest.raises(UsageError, match="another configuration"):
+        trained(tiny("chroma-lstm10"), name="watched")
