@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streammer import bus
+from streammer import bus, publisher, sockets, subscriber
 from streammer.estimate import STATES, MoodEstimate, StreamStatus
 from streammer.wire import MAX_PAYLOAD_BYTES, decode_mood, decode_status
 
@@ -47,10 +47,10 @@ def test_every_key_of_a_status_is_explained():
 
 def test_the_numbers_on_the_page_are_those_of_the_code():
     assert f"at most {MAX_PAYLOAD_BYTES} bytes" in PAGE
-    assert f"in {bus.RESEND_GAP_S * 1000:.0f} ms" in PAGE
-    assert f"more than {bus.HIGH_WATER} messages behind" in PAGE
-    assert f"no new estimate for {bus.STALE_S:.0f} s" in PAGE
-    assert f"nothing at all arrives for {bus.RECONNECT_S:.0f} s" in PAGE
+    assert f"in {publisher.RESEND_GAP_S * 1000:.0f} ms" in PAGE
+    assert f"more than {sockets.HIGH_WATER} messages behind" in PAGE
+    assert f"no new estimate for {subscriber.STALE_S:.0f} s" in PAGE
+    assert f"nothing at all arrives for {subscriber.RECONNECT_S:.0f} s" in PAGE
     assert bus.DEFAULT_ENDPOINT in PAGE
 
 

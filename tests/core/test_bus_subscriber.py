@@ -11,9 +11,10 @@ from bus_parts import EPOCH, RawPublisher, arrived, estimate, status, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streammer.bus import RECONNECT_S, STALE_S, Publisher, Subscriber
+from streammer.bus import Publisher, Subscriber
 from streammer.clock import FakeClock
 from streammer.errors import UsageError
+from streammer.subscriber import RECONNECT_S, STALE_S
 
 OLDER, NEWER = "0192f00000000000", "0192f00000ffffff"
 

@@ -18,8 +18,19 @@ ROOT = Path(__file__).parents[2]
 # From the ground up. A module imports from its own layer and from lower ones, never from higher.
 LAYERS = (
     {"streammer", "errors", "config", "estimate", "clock"},
-    {"butterflies", "endpoint", "filters", "kernels", "lanes", "protobuf", "ring", "spec", "wire"},
-    {"artefacts", "checks", "frontend", "layout", "resample", "session"},
+    {
+        "butterflies",
+        "endpoint",
+        "filters",
+        "kernels",
+        "lanes",
+        "protobuf",
+        "ring",
+        "sockets",
+        "spec",
+        "wire",
+    },
+    {"artefacts", "checks", "frontend", "layout", "publisher", "resample", "session", "subscriber"},
     {"audit", "backends", "bus", "model", "post", "sources", "table"},
     {"pipeline", "capture", "feed", "stream"},
     {"engine"},
