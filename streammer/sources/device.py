@@ -11,6 +11,7 @@ from streammer.errors import DeviceError
 from streammer.ring import RING_S, Ring
 from streammer.sources import portaudio
 from streammer.sources.base import BLOCK, Block, SourceEnd, SourceInfo
+from streammer.sources.holes import HoleFinder
 from streammer.sources.quiet import quiet
 
 __all__ = ["DeviceSource"]
@@ -24,9 +25,6 @@ START_S = 3.0
 MAX_DELAY_S = 1.0
 """A time from capture to callback beyond this is not believed: some drivers make it up [s]."""
 
-JUMP_S = 0.25
-"""A jump of the capture time that no driver's jitter explains: samples are missing [s]."""
-
 
 class DeviceSource:
     """An input of the sound card, or of the sound server.
@@ -39,8 +37,7 @@ class DeviceSource:
 
     Notes
     -----
-    Samples that the driver reports as discarded are counted by the jump of the capture time; where
-    the driver's capture time is not to be believed, by the clock at the callback.
+    Lost samples are found by the driver's reports and by the clock (`HoleFinder`).
     While the device is open, what C libraries write to descriptor 2 is discarded (`quiet`).
     """
 
@@ -53,7 +50,7 @@ class DeviceSource:
         self._closed = False
         self._finished = False
         self._alive_until = 0.0
-        self._expected: float | None = None  # monotonic capture time of the next sample
+        self._holes: HoleFinder | None = None
 
     @property
     def info(self) -> SourceInfo:
@@ -109,6 +106,7 @@ class DeviceSource:
         for channels in dict.fromkeys((device.channels, min(2, device.channels), 1)):
             self._ring = Ring(int(RING_S * device.sr), channels, sr=device.sr, clock=self._clock)
             self._info = SourceInfo(device.sr, channels, device.name, True, "device")
+            self._holes = HoleFinder(device.sr)
             self._alive_until = self._clock.monotonic() + START_S
             stream = None
             try:
@@ -133,25 +131,18 @@ class DeviceSource:
         self, indata: npt.NDArray[np.float32], frames: int, time: Any, status: Any
     ) -> None:
         # In PortAudio's thread: nothing here waits, writes, or fails.
-        ring, info = self._ring, self._info
-        if ring is None or info is None:
+        ring, info, holes = self._ring, self._info, self._holes
+        if ring is None or info is None or holes is None:
             return
         now = self._clock.monotonic()
-        delay = time.currentTime - time.inputBufferAdcTime
         length = frames / info.sr
-        if not 0.0 < delay < MAX_DELAY_S:
-            delay = length
-        first = now - delay
-        lost = 0
-        if self._expected is not None:
-            gap = first - self._expected
-            if status.input_overflow:
-                lost = max(1, round(gap * info.sr))
-            elif gap > JUMP_S:
-                lost = round(gap * info.sr)
-        self._expected = first + length
+        arrived = now - length
+        delay = time.currentTime - time.inputBufferAdcTime
+        captured = now - delay if 0.0 < delay < MAX_DELAY_S else None
+        lost = holes.lost(arrived, frames, captured, status.input_overflow)
+        age = now - (arrived if captured is None else captured) - length
         self._alive_until = now + STALLED_S
-        ring.write(indata, self._clock.unix() - delay + length, now, lost)
+        ring.write(indata, self._clock.unix() - age, now, lost)
 
     def _finish(self) -> None:
         self._finished = True

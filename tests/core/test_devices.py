@@ -15,6 +15,7 @@ from streammer.errors import DeviceError
 from streammer.ring import RING_S
 from streammer.sources import Block, SourceEnd, open_source, portaudio
 from streammer.sources.device import STALLED_S, START_S
+from streammer.sources.holes import HoleFinder
 
 SR = 1000
 
@@ -257,19 +258,65 @@ def test_an_overflow_is_never_counted_as_nothing(opened, sound):
     assert source.read(0.1).lost == 1
 
 
-def test_a_hole_that_no_driver_reports_is_seen_and_jitter_is_none(opened, sound):
+def drain(source):
+    blocks = []
+    while isinstance(block := source.read(0.0), Block):
+        blocks.append(block)
+    return blocks
+
+
+def test_a_hole_that_no_driver_reports_is_seen_within_seconds(opened, sound, clock):
     source = opened()
     (stream,) = sound.streams
-    stream.deliver(100)
-    stream.latency = 0.08  # a late callback
-    stream.deliver(100)
-    stream.latency = 0.03
-    stream.deliver(100)
+    start = clock.monotonic()
+    for _ in range(10):
+        stream.deliver(100)
     stream.deliver(100, missing=600)
-    heard = [source.read(0.1)]
-    while isinstance(block := source.read(0.0), Block):
-        heard.append(block)
-    assert sum(b.lost for b in heard) == 600
+    for _ in range(20):
+        stream.deliver(100)
+    blocks = drain(source)
+    assert sum(b.lost for b in blocks) == pytest.approx(600, abs=2)
+    last = blocks[-1]
+    passed = (clock.monotonic() - start) * SR
+    assert last.position + len(last.samples) == pytest.approx(passed, abs=2)
+
+
+@pytest.mark.parametrize("adc", [None, 0.0])
+def test_a_callback_that_was_held_up_and_makes_good_has_lost_nothing(opened, sound, clock, adc):
+    source = opened()
+    (stream,) = sound.streams
+    for _ in range(10):
+        stream.deliver(100, adc=adc)
+    clock.advance(0.6)  # the machine is busy; six blocks wait
+    for _ in range(6):
+        stream.deliver(100, adc=adc)
+        clock.advance(-0.1)
+    for _ in range(20):
+        stream.deliver(100, adc=adc)
+    assert sum(b.lost for b in drain(source)) == 0
+
+
+def test_capture_times_that_settle_at_the_start_are_no_hole(opened, sound):
+    source = opened()
+    (stream,) = sound.streams
+    for latency in np.linspace(0.6, 0.001, 20):
+        stream.latency = latency
+        stream.deliver(100)
+    for _ in range(40):
+        stream.deliver(100)
+    assert sum(b.lost for b in drain(source)) == 0
+
+
+@pytest.mark.parametrize("ppm", [-250, 250])
+def test_a_sound_card_whose_clock_is_a_little_off_has_lost_nothing(ppm):
+    holes = HoleFinder(SR)
+    rng = np.random.default_rng(0)
+    hours = 3 * 3600 * 10
+    jitter = rng.exponential(0.01, hours)
+    lost = sum(
+        holes.lost(0.1 * k * (1 + ppm * 1e-6) + jitter[k], 100, None, False) for k in range(hours)
+    )
+    assert lost == 0
 
 
 def test_a_reader_that_lags_loses_the_oldest_and_their_time_passes(opened, sound):
