@@ -1,0 +1,37 @@
+"""The laboratory's commands in the README exist, with these options and recipes."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from offline.cli import app
+from offline.recipe import find_recipe
+
+ROOT = Path(__file__).parents[2]
+PATTERN = re.compile(r"python -m offline ([^#`\n]+)")
+SHOWN = [
+    line.strip()
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for line in PATTERN.findall(page.read_text())
+    if not re.match(r"data\||\S*…", line)
+]
+
+
+def test_the_readme_shows_how_to_train():
+    assert {line.split()[0] for line in SHOWN} >= {
+        "data",
+        "features",
+        "train",
+        "evaluate",
+        "export",
+    }
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_a_command_that_is_shown_can_be_given(line):
+    tokens = shlex.split(line)
+    app.parse_args(tokens, exit_on_error=False, print_error=False)
+    if tokens[0] in ("features", "train"):
+        assert find_recipe(tokens[1]).exists()
