@@ -1,0 +1,66 @@
+"""`label`: how many times faster than the music plays, on one core, and what decoding alone allows.
+
+Two minutes of music, written as MP3, Ogg Vorbis, FLAC and WAV by libsndfile; medians of n runs
+after one that warms the caches.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from benchmarks.engine import SR, music
+from streammer.clock import SystemClock
+from streammer.config import StreamConfig
+from streammer.engine import load_models
+from streammer.labelling import label_file
+from streammer.sources import SourceEnd, open_source
+
+SECONDS = 120.0
+
+
+def rows(n: int = 5) -> list[dict[str, Any]]:
+    """Times real time, one core."""
+    table = []
+    config = StreamConfig()
+    models = load_models(config.models)
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in ("wav", "flac", "ogg", "mp3"):
+            path = Path(folder) / f"music.{suffix}"
+            with soundfile.SoundFile(path, "w", SR, 2) as file:
+                # By the second: libsndfile's Vorbis writer overflows its stack on a long one.
+                for second in np.split(music(SECONDS), int(SECONDS)):
+                    file.write(second)
+            whole = _times(lambda p=path: label_file(p, config, models, steps=False), n)
+            alone = _times(lambda p=path: _decode(p), n)
+            table.append(
+                {
+                    "from": suffix,
+                    "n": n,
+                    "label, x real time": SECONDS / float(np.median(whole)),
+                    "decoding alone": SECONDS / float(np.median(alone)),
+                    "share of decoding": float(np.median(alone) / np.median(whole)),
+                }
+            )
+    return table
+
+
+def _times(work: Any, n: int) -> list[float]:
+    work()
+    times = []
+    for _ in range(n):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return times
+
+
+def _decode(path: Path) -> None:
+    source = open_source(str(path), clock=SystemClock())
+    source.open()
+    while not isinstance(source.read(1.0), SourceEnd):
+        pass
+    source.close()
