@@ -16,7 +16,7 @@ from streammer.bus import Publisher
 from streammer.capture import Arrival, Capture, DirectCapture, ThreadedCapture
 from streammer.clock import Clock, SystemClock
 from streammer.config import Pace, StreamConfig
-from streammer.errors import InputError
+from streammer.errors import InputError, StreammerError
 from streammer.estimate import MoodEstimate, State
 from streammer.model import load_model
 from streammer.pipeline import StreamPipeline
@@ -155,6 +155,8 @@ class Engine:
     def stop(self) -> None:
         """Ask the loop to end in order."""
         self._stop.set()
+        if self._stream is None:
+            self._source.close()  # it may be waiting for a server that does not answer
 
     def run(self, sinks: Sequence[Sink] = ()) -> Summary:
         """Run to the end of the source, or until `stop`; give every estimate to every sink."""
@@ -176,8 +178,10 @@ class Engine:
         try:
             info = self._source.open()
             stream = self._stream = Stream(self._config, self._models, info, self._clock)
-        except BaseException:
+        except BaseException as error:
             self._source.close()
+            if self._stop.is_set() and isinstance(error, StreammerError):
+                return
             raise
         capture = self._make_capture(self._source, self._clock)
         try:
@@ -196,7 +200,9 @@ class Engine:
         """Return how the run went up to now."""
         stream = self._stream
         if stream is None:
-            raise RuntimeError("the engine has not run")
+            if not self._stop.is_set():
+                raise RuntimeError("the engine has not run")
+            return Summary(0, 0, 0, 0, 0, 0, 0.0, {}, {}, 0.0, 0.0, "")
         status = stream.status(reopened=self._reopened())
         return Summary(
             estimates=self._estimates,
