@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -117,3 +118,18 @@ def test_the_version_is_one():
         declared = tomllib.load(file)["project"]["version"]
     assert streammer.__version__ == declared
     assert f"## [{declared}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.skipif(os.name == "nt" or shutil.which("make") is None, reason="needs make")
+def test_make_names_what_is_missing_when_python_is_too_old(tmp_path):
+    old = tmp_path / "python3.9"
+    old.write_text(
+        '#!/bin/sh\ncase "$*" in *version_info*) exit 1 ;; *) echo Python 3.9.1 ;; esac\n'
+    )
+    old.chmod(0o755)
+    command = ["make", "-C", str(ROOT), f"PYTHON={old}", f"VENV={tmp_path / 'venv'}", "demo"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "streammer needs Python 3.11 or newer, found: Python 3.9.1" in done.stderr
+    assert "make PYTHON=" in done.stderr
+    assert not (tmp_path / "venv").exists()
