@@ -209,3 +209,26 @@ def test_a_waiting_writer_leaves_when_it_is_told_to():
     thread.join(timeout=5)
     assert not failure
     assert outcome == [False]
+
+
+@pytest.mark.parametrize("overtaken_by", [1, 30, 100, 250])
+def test_what_the_writer_overtakes_while_it_is_copied_is_lost_and_never_mixed(overtaken_by):
+    ring = Ring(100, 2, sr=SR, clock=FakeClock())
+    ring.write(ramp(0, 100), 0.1, 0.0)
+    copy = ring._copy
+
+    def overtaken(start, end):
+        ring._copy = copy
+        ring.write(ramp(100, overtaken_by), (100 + overtaken_by) / SR, 0.0)
+        return copy(start, end)
+
+    ring._copy = overtaken
+    heard = lost = 0
+    while (got := ring.read(80, 0.0)) is not None:
+        assert got.position == heard + lost + got.lost
+        assert np.array_equal(got.samples, ramp(got.position, len(got.samples)))
+        assert got.t_capture == pytest.approx((got.position + len(got.samples)) / SR)
+        heard += len(got.samples)
+        lost += got.lost
+    assert heard + lost == 100 + overtaken_by
+    assert lost == overtaken_by
