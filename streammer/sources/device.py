@@ -25,6 +25,10 @@ START_S = 3.0
 MAX_DELAY_S = 1.0
 """A time from capture to callback beyond this is not believed: some drivers make it up [s]."""
 
+SETTLED_S = 2.0
+"""Before a device has run for so long its capture times are not believed: those of PulseAudio begin
+half a second early. The times of arrival stand in for them [s]."""
+
 
 class DeviceSource:
     """An input of the sound card, or of the sound server.
@@ -50,6 +54,7 @@ class DeviceSource:
         self._closed = False
         self._finished = False
         self._alive_until = 0.0
+        self._settled_at: float | None = None
         self._holes: HoleFinder | None = None
 
     @property
@@ -107,6 +112,7 @@ class DeviceSource:
             self._ring = Ring(int(RING_S * device.sr), channels, sr=device.sr, clock=self._clock)
             self._info = SourceInfo(device.sr, channels, device.name, True, "device")
             self._holes = HoleFinder(device.sr)
+            self._settled_at = None
             self._alive_until = self._clock.monotonic() + START_S
             stream = None
             try:
@@ -138,7 +144,10 @@ class DeviceSource:
         length = frames / info.sr
         arrived = now - length
         delay = time.currentTime - time.inputBufferAdcTime
-        captured = now - delay if 0.0 < delay < MAX_DELAY_S else None
+        if self._settled_at is None:
+            self._settled_at = now + SETTLED_S
+        believed = 0.0 < delay < MAX_DELAY_S and now >= self._settled_at
+        captured = now - delay if believed else None
         lost = holes.lost(arrived, frames, captured, status.input_overflow)
         age = now - (arrived if captured is None else captured) - length
         self._alive_until = now + STALLED_S

@@ -213,7 +213,20 @@ def test_blocks_come_with_position_and_the_time_at_which_they_were_captured(open
         block = source.read(0.1)
         assert (block.position, block.lost, block.samples.shape) == (100 * i, 0, (100, 2))
         assert block.samples[0, 0] == 100 * i
-        assert block.t_capture == pytest.approx(clock.unix() - stream.latency)
+        assert block.t_capture == pytest.approx(clock.unix())  # its arrival
+
+
+def test_capture_times_are_the_drivers_once_they_have_settled(opened, sound, clock):
+    source = opened()
+    (stream,) = sound.streams
+    for _ in range(21):
+        stream.deliver(100)
+    drain(source)
+    for latency in (0.03, 0.09, 0.03):  # a late callback does not move the time of capture
+        stream.latency = latency
+        stream.deliver(100)
+        at = clock.unix() - latency
+        assert source.read(0.1).t_capture == pytest.approx(at)
 
 
 def test_the_callback_keeps_no_memory_of_the_drivers(opened, sound):
