@@ -108,11 +108,24 @@ def listen(
             sinks.append(view.update)
         else:
             if publisher is not None:
-                complain(f"publishing {name} on {publisher.endpoint}")
+                sinks.append(_Once(f"publishing {name} on {publisher.endpoint}").write)
             sinks.append(_Lines(sys.stdout, engine.stop).write)
         summary = engine.run(sinks)
     _say(summary)
     return OutputError.exit_code if log is not None and log.failed else 0
+
+
+class _Once:
+    """A line on stderr with the first estimate: a source that does not open has a line alone."""
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+
+    def write(self, _estimate: MoodEstimate) -> None:
+        """Say the line, once."""
+        if self._line:
+            complain(self._line)
+            self._line = ""
 
 
 class _Lines:

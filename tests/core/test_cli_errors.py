@@ -108,3 +108,8 @@ def test_a_full_disk_loses_the_log_and_nothing_else(streammer_cli, song_wav):
     assert ran.code == 4
     assert len(ran.out.splitlines()) == 12
     assert sum("No space left" in line for line in ran.lines) == 1
+
+
+def test_an_input_error_while_publishing_is_still_one_line(streammer_cli, broken):
+    ran = streammer_cli("listen", broken / "text.mp3", "--bind", "tcp://127.0.0.1:*")
+    refused(ran, 3, "text.mp3")
