@@ -41,7 +41,8 @@ class SpectralNet(nn.Module):
     Input [shape=(batch, frames, bins)], any number of frames; output [shape=(batch, 2)].
     Mended inputs are ln(|X| + 1e-5), standardised per bin with `mean` and `std`, which are buffers
     fitted on the training songs, and clamped to six spreads: a bin that was empty in training must
-    not shout. Every convolution is followed by batch normalisation.
+    not shout. Frames are averaged where the image has far fewer, and every convolution is followed
+    by batch normalisation.
     """
 
     def __init__(
@@ -74,6 +75,9 @@ class SpectralNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map frames [batch, frames, bins] to valence and arousal [batch, 2]."""
         x = x.unsqueeze(1)
+        pool = int(x.shape[2]) // self.image[1]
+        if pool > 1 and not self.faithful:
+            x = F.avg_pool2d(x, (pool, 1))  # shrinking by interpolation alone would alias
         if self.permuted:
             x = x.transpose(2, 3)
         x = F.interpolate(x, size=self.image, mode="bilinear", align_corners=False)

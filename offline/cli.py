@@ -344,6 +344,7 @@ def reproduce(
     cache: Cache = DEFAULT_CACHE,
     runs: Runs = Path("runs/reproduce"),
     out: Path = Path("docs"),
+    report: bool = True,
     workers: int = 2,
 ) -> None:
     """Train, evaluate and report every published DEAM system; resumable.
@@ -368,6 +369,8 @@ def reproduce(
         Some of them; all by default.
     out
         Folder of report.md, report.html and their figures.
+    report
+        Write the report at the end.
 
     Examples
     --------
@@ -382,7 +385,7 @@ def reproduce(
         precision=precision, image=image, stride=stride,
         modes=tuple(modes or ("mended", "faithful")), labels=tuple(labels or ("dynamic", "static")),
     )  # fmt: skip
-    run_all(deam, plan, cache=cache, runs=runs, out=out, workers=workers)
+    run_all(deam, plan, cache=cache, runs=runs, out=out if report else None, workers=workers)
 
 
 @app.command

@@ -95,7 +95,7 @@ class SpreadSampler(Sampler):
         self.order = [
             int(i)
             for a, b in zip(examples.first[:-1], examples.first[1:], strict=True)
-            for i in np.unique(np.linspace(a, b - 1, min(per_clip, b - a)).round()).astype(int)
+            for i in np.unique(np.linspace(a, b, min(per_clip, b - a) + 2)[1:-1].astype(int))
         ]
 
     def __len__(self) -> int:
@@ -115,7 +115,7 @@ def make_loader(
     sampler: Sampler = (
         EpochSampler(examples, data.per_clip, training.seed, consecutive=data.consecutive)
         if train
-        else SpreadSampler(examples, 2)
+        else SpreadSampler(examples, 1)
     )
     batch = training.batch if train else max(training.batch, 16)
     full = train and len(sampler) >= training.batch

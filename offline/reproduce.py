@@ -123,9 +123,9 @@ def has_full_audio(dataset: Dataset) -> bool:
 
 
 def reproduce(
-    deam: Path, plan: Plan, *, cache: Path, runs: Path, out: Path, workers: int = 1
+    deam: Path, plan: Plan, *, cache: Path, runs: Path, out: Path | None, workers: int = 1
 ) -> None:
-    """Run a plan and write the report after it.
+    """Run a plan and, with a folder `out`, write the report after it.
 
     A job that cannot run is said and left out of the report; the others go on.
 
@@ -155,7 +155,8 @@ def reproduce(
             say(f"[{at + 1}/{len(todo)}] {recipe.slug}: done")
     if not done:
         raise InputError(f"{deam}: none of {len(todo)} jobs ran; see the lines above")
-    say(str(write_report(deam, runs, cache, out)))
+    if out is not None:
+        say(str(write_report(deam, runs, cache, out)))
 
 
 def run_job(

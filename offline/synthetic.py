@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -46,10 +47,23 @@ class SynthSong:
         return np.clip(self.valence + wave[0], -1, 1), np.clip(self.arousal + wave[1], -1, 1)
 
 
+class Form(NamedTuple):
+    """Suffix and sample rate of the audio files."""
+
+    suffix: str
+    sr: int
+
+    def write(self, path: Path, song: SynthSong, start_s: float, seconds: float) -> None:
+        """Write a song's sound from `start_s` on."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, sound(song, start_s, seconds, self.sr), self.sr)
+
+
 def make_songs(n: int, seed: int = 0) -> list[SynthSong]:
     """Make songs in DEAM's three blocks of ids (2 : 2 : 1), all over the plane."""
     rng = np.random.default_rng(seed)
-    early, late = (2 * n) // 5, max(6, n // 5)
+    late = min(n, max(6, n // 5))
+    early = min((2 * n) // 5, n - late)
     ids = [
         *range(2, 2 + early),
         *range(1001, 1001 + n - early - late),
@@ -59,7 +73,7 @@ def make_songs(n: int, seed: int = 0) -> list[SynthSong]:
     v = (rng.permutation(n) + 0.5) / n * 1.6 - 0.8
     a = (rng.permutation(n) + 0.5) / n * 1.6 - 0.8
     return [
-        SynthSong(song, f"Artist {song if song > 2000 else k // 2}", float(v[k]), float(a[k]),
+        SynthSong(song, f"Group {song if song > 2000 else k // 2}", float(v[k]), float(a[k]),
                   seed * 1000 + song)
         for k, song in enumerate(ids)
     ]  # fmt: skip
@@ -104,11 +118,6 @@ def _table(path: Path, header: list[str], rows: list[list[object]], blank: str =
     write_text(path, text.getvalue())
 
 
-def _audio(path: Path, y: np.ndarray, sr: int = SR) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, y, sr)
-
-
 def make_dataset(
     root: Path,
     layout: str = "deam",
@@ -117,6 +126,7 @@ def make_dataset(
     seconds: float = 20.0,
     seed: int = 0,
     suffix: str = ".wav",
+    sr: int = SR,
 ) -> list[SynthSong]:
     """Write a data set in one of the published layouts.
 
@@ -130,12 +140,14 @@ def make_dataset(
         Length of the songs; labels begin at 15 s. The clips of ``clips`` are 30-40 s always.
     suffix : str
         Of the audio files, e.g. ``.mp3``.
+    sr : int
+        Of the audio files [Hz].
 
     Returns
     -------
     list of SynthSong
     """
-    makers: dict[str, Callable[[Path, list[SynthSong], float, str], None]] = {
+    makers: dict[str, Callable[[Path, list[SynthSong], float, Form], None]] = {
         "deam": _deam,
         "clips": _clips,
         "emomusic": _emomusic,
@@ -146,7 +158,7 @@ def make_dataset(
     if layout not in makers:
         raise UsageError(f"layout {layout!r} is unknown; expected one of {', '.join(makers)}")
     songs = make_songs(n_songs, seed)
-    makers[layout](root, songs, seconds, suffix)
+    makers[layout](root, songs, seconds, Form(suffix, sr))
     return songs
 
 
@@ -186,7 +198,7 @@ def _metadata(folder: Path, songs: list[SynthSong]) -> None:
         )
 
 
-def _deam(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+def _deam(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> None:
     averaged = root / "annotations" / "annotations averaged per song"
     _dynamic(
         averaged / "dynamic (per second annotations)",
@@ -197,18 +209,18 @@ def _deam(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> No
     _static_deam(averaged / "song_level", songs)
     _metadata(root / "metadata", songs)
     for s in songs:
-        _audio(root / "MEMD_audio" / f"{s.id}{suffix}", sound(s, 0.0, seconds))
+        form.write(root / "MEMD_audio" / f"{s.id}{form.suffix}", s, 0.0, seconds)
 
 
-def _clips(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+def _clips(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> None:
     _dynamic(root / "labels", songs, 45.0, ("valence.csv", "arousal.csv"))
     _static_deam(root / "labels", songs)
     _metadata(root / "meta", songs)
     for s in songs:
-        _audio(root / "audio_30_40s" / f"{s.id}{suffix}", sound(s, 30.0, 10.0))
+        form.write(root / "audio_30_40s" / f"{s.id}{form.suffix}", s, 30.0, 10.0)
 
 
-def _emomusic(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+def _emomusic(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> None:
     songs = [s for s in songs if s.id <= 1000]
     names = ("valence_cont_average.csv", "arousal_cont_average.csv")
     _dynamic(root, songs, seconds, names)
@@ -225,10 +237,10 @@ def _emomusic(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -
     ]  # fmt: skip
     _table(root / "songs_info.csv", header, rows)
     for s in songs:
-        _audio(root / "clips_45sec" / f"{s.id}{suffix}", sound(s, 0.0, seconds))
+        form.write(root / "clips_45sec" / f"{s.id}{form.suffix}", s, 0.0, seconds)
 
 
-def _pmemo(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+def _pmemo(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> None:
     notes = root / "annotations"
     static: list[list[object]] = [
         [s.id, f"{(s.arousal + 1) / 2:.4f}", f"{(s.valence + 1) / 2:.4f}"] for s in songs
@@ -247,7 +259,7 @@ def _pmemo(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> N
         [[s.id, f"{s.id}.mp3", f"Song {s.id}", s.artist] for s in songs],
     )
     for s in songs:
-        _audio(root / "chorus" / f"{s.id}{suffix}", sound(s, 0.0, seconds))
+        form.write(root / "chorus" / f"{s.id}{form.suffix}", s, 0.0, seconds)
 
 
 def _quadrant(s: SynthSong) -> int:
@@ -256,7 +268,7 @@ def _quadrant(s: SynthSong) -> int:
     ]
 
 
-def _panda(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+def _panda(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> None:
     names = {s.id: f"MT{s.id:010d}" for s in songs}
     _table(
         root / "panda_dataset_taffc_annotations.csv",
@@ -270,14 +282,14 @@ def _panda(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> N
     )
     for s in songs:
         folder = root / f"Q{_quadrant(s)}"
-        _audio(folder / f"{names[s.id]}{suffix}", sound(s, 15.0, min(seconds, 10.0)))
+        form.write(folder / f"{names[s.id]}{form.suffix}", s, 15.0, min(seconds, 10.0))
 
 
-def _mirex(root: Path, songs: list[SynthSong], seconds: float, suffix: str) -> None:
+def _mirex(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> None:
     _table(
         root / "index.csv",
         ["id", "cluster", "category", "artist", "title", "lyrics"],
         [[f"{s.id:03d}", 1 + s.id % 5, "Made up", s.artist, f"Song {s.id}", 0] for s in songs],
     )
     for s in songs:
-        _audio(root / "audio" / f"{s.id:03d}{suffix}", sound(s, 15.0, min(seconds, 10.0)))
+        form.write(root / "audio" / f"{s.id:03d}{form.suffix}", s, 15.0, min(seconds, 10.0))

@@ -41,12 +41,14 @@ class Regressor(pl.LightningModule):
         axes = error.flatten(0, -2).sum(0) / good.flatten(0, -2).sum(0).clamp_min(1)
         return axes.mean() if self.training_part.loss == "mse" else axes.sum()
 
-    def on_train_epoch_start(self) -> None:
-        """Seed every epoch by its number, so that a resumed run draws the same dropout."""
-        torch.manual_seed(self.training_part.seed * 100_003 + self.current_epoch)
-
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Loss of one batch."""
+        """Loss of one batch, its dropout drawn from the numbers of epoch, batch and process.
+
+        A resumed run thus draws what the whole one would have drawn.
+        """
+        torch.manual_seed(
+            hash((self.training_part.seed, self.current_epoch, batch_idx, self.global_rank))
+        )
         loss = self.loss(self.net(batch[0]), batch[1])
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True,
                  batch_size=len(batch[0]), sync_dist=True)  # fmt: skip
@@ -144,15 +146,19 @@ def fit(
     part = recipe.training
     checkpoints = run / "checkpoints"
     last = checkpoints / "last.ckpt"
+    if part.precision.startswith("bf16"):
+        net = net.to(memory_format=torch.channels_last)  # twice as fast on a CPU with AMX
     module = Regressor(net, part)
     keep = ModelCheckpoint(
         checkpoints, filename="best", monitor="val_loss", save_last=True, save_top_k=1,
-        enable_version_counter=False,
+        enable_version_counter=False, save_on_train_epoch_end=True,
     )  # fmt: skip
     budget = TimeBudget(part.time_budget_s)
     callbacks: list[Callback] = [keep, budget]
     if part.patience:
-        callbacks.append(EarlyStopping("val_loss", patience=part.patience, check_finite=True))
+        callbacks.append(
+            EarlyStopping("val_loss", patience=part.patience, check_on_train_epoch_end=True)
+        )
     if show:
         callbacks.append(RichProgressBar(leave=False))
     resumed = last.exists()

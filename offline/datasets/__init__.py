@@ -34,9 +34,9 @@ class Layout(NamedTuple):
 
 
 LAYOUTS: dict[str, Layout] = {
-    "deam": Layout(is_official, load_deam, "annotations/ and MEMD_audio/"),
     "emomusic": Layout(is_emomusic, load_emomusic, "songs_info.csv and *_cont_average.csv"),
     "pmemo": Layout(is_pmemo, load_pmemo, "static_annotations.csv with musicId, chorus/"),
+    "deam": Layout(is_official, load_deam, "annotations/ and MEMD_audio/"),
     "4q": Layout(is_4q, load_4q, "panda_dataset_taffc_annotations.csv"),
     "mirex": Layout(is_mirex, load_mirex, "index.csv with id, cluster, category, artist, title"),
     "vgmidi": Layout(is_vgmidi, load_vgmidi, "vgmidi_labelled.csv and labelled/midi/"),
@@ -57,8 +57,6 @@ def detect_layout(path: Path | str) -> str:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; expected a data set (see `data check --help`)")
     for name, layout in LAYOUTS.items():
-        if name in ("pmemo", "emomusic") and is_official(root):
-            continue  # DEAM's annotations folder is not theirs
         if layout.is_here(root):
             return name
     known = "; ".join(f"{name}: {layout.looks_like}" for name, layout in LAYOUTS.items())

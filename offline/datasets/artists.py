@@ -33,7 +33,8 @@ def artist_key(name: str) -> str:
     text = _GUESTS.sub("", _BRACKETS.sub(" ", _plain(name)))
     text = re.sub(r"['’`.]", "", text)
     words = re.findall(r"[a-z0-9]+", text)
-    if re.sub(r"[^a-z ]", "", _plain(name)) in _UNKNOWN:
+    plain = re.sub(r"[^a-z ]", "", _plain(name))
+    if plain in _UNKNOWN and (plain or not name.strip()):
         return ""
     kept = [word for word in words if word not in _DROPPED] or words
     if not kept:  # a name without any latin letter or digit

@@ -121,7 +121,7 @@ def _metadata(folder: Path, songs_info: Path | None = None) -> dict[str, dict[st
     for path, keys in tables:
         if not path.exists():
             continue
-        for row in read_rows(path):
+        for row in read_rows(path, may_be_empty=True):
             song = next((row[k] for k in keys if row.get(k, "").isdigit()), None)
             if song is None:
                 continue

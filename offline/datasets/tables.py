@@ -24,7 +24,7 @@ def first_line(path: Path) -> str:
 
 
 def read_rows(
-    path: Path, needed: Sequence[str] = (), *, delimiter: str = ","
+    path: Path, needed: Sequence[str] = (), *, may_be_empty: bool = False
 ) -> list[dict[str, str]]:
     """Read a table as dictionaries with stripped names and cells.
 
@@ -33,6 +33,8 @@ def read_rows(
     path : Path
     needed : sequence of str
         Columns that must be there.
+    may_be_empty : bool
+        Accept a table without rows.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def read_rows(
             f"{path}: cannot be read ({error.strerror or error}); "
             "expected a table of annotations; check the folder"
         ) from error
-    lines = csv.reader(text.splitlines(), delimiter=delimiter)
+    lines = csv.reader(text.splitlines())
     header = [name.strip() for name in next(lines, [])]
     missing = [name for name in needed if name not in header]
     if missing:
@@ -59,7 +61,7 @@ def read_rows(
         if not any(cell.strip() for cell in cells):
             continue
         rows.append({n: c.strip() for n, c in zip(header, cells, strict=False) if n})
-    if not rows:
+    if not rows and not may_be_empty:
         raise InputError(f"{path}: holds no rows; restore the published file")
     return rows
 

@@ -21,14 +21,14 @@ SPECTRAL = [n for n in PUBLISHED if load_recipe(n).family == "spectral"]
 def tiny(name, **more):
     """Values that make a recipe small enough for a test: width 1/16, image 129 x 96."""
     recipe = load_recipe(name, mode=more.get("mode"), labels=more.get("labels"))
-    changes = {"data.split": "song", "training.epochs": 10, "training.seed": 1}
+    changes = {"data.split": "song", "training.epochs": 12, "training.seed": 1}
     if recipe.family == "spectral":
         changes |= {
             "network.width": 1 / 16,
             "network.image": [129, 96],
             "network.options": {"dropout": 0.0},
             "training.lr": 3e-3,
-            "data.per_clip": 3,
+            "data.per_clip": 2,
             "training.patience": 0,
         }
     if recipe.family == "window":
@@ -46,7 +46,7 @@ def tiny(name, **more):
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("made")
-    make_dataset(root / "data", "clips", n_songs=45)
+    make_dataset(root / "data", "clips", n_songs=64)
     return root
 
 

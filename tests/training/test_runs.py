@@ -1,0 +1,195 @@
+"""Runs that are killed, spread over processes, refused, reported: the real commands."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from offline.cli import main
+from offline.synthetic import make_dataset
+
+ROOT = Path(__file__).parents[2]
+TINY = ["--width", "0.0625", "--image", "129", "96", "--no-progress", "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs") / "data"
+    make_dataset(root, "clips", n_songs=30, sr=11025)
+    return root
+
+
+@pytest.fixture(scope="module")
+def cache(data):
+    return data.parent / "cache"
+
+
+def _train(data, cache, runs, recipe, *more):
+    return ["train", recipe, "--data", str(data), "--cache", str(cache), "--runs", str(runs),
+            "--split", "song", *more]  # fmt: skip
+
+
+def _weights(run):
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=False)["state_dict"]
+    return {k: v.numpy() for k, v in best.items()}
+
+
+def test_training_killed_and_resumed_gives_the_same_weights(data, cache, tmp_path):
+    args = ["crnn-gru3", *TINY, "--epochs", "6", "--set", "training.patience=0"]
+    assert main(_train(data, cache, tmp_path / "whole", *args)) == 0
+    whole = next((tmp_path / "whole").iterdir())
+    command = [sys.executable, "-m", "offline", *_train(data, cache, tmp_path / "cut", *args)]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
+    last = tmp_path / "cut" / whole.name / "checkpoints" / "last.ckpt"
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and not last.exists():
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    cut = tmp_path / "cut" / whole.name
+    assert not (cut / "fitted.json").exists(), "it ended before it could be killed"
+    assert main(_train(data, cache, tmp_path / "cut", *args)) == 0
+    fitted = json.loads((cut / "fitted.json").read_text())
+    assert fitted["resumed"] is True
+    assert fitted["epochs"] == 6
+    a, b = _weights(whole), _weights(cut)
+    assert all(np.array_equal(a[k], b[k]) for k in a)
+
+
+def test_two_processes_train_one_network(data, cache, tmp_path):
+    args = _train(data, cache, tmp_path, "chroma-lstm", "--no-progress", "--workers", "1",
+                  "--epochs", "3", "--devices", "2", "--accelerator", "cpu")  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "offline", *args], cwd=ROOT, capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("chroma-lstm-dynamic-mended-song0") == 1  # one process speaks
+    run = next(tmp_path.iterdir())
+    fitted = json.loads((run / "fitted.json").read_text())
+    assert fitted["epochs"] == 3
+    assert fitted["rank"] == 0
+    state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=False)
+    batches = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["completed"]
+    assert batches == 3  # half of the songs each: one batch an epoch and process
+
+
+def test_train_evaluate_export_need_nothing_else(data, cache, tmp_path, capsys):
+    args = ["window-m2", "--width", "0.25", "--epochs", "2", "--no-progress", "--workers", "1"]
+    assert main(_train(data, cache, tmp_path, *args)) == 0
+    run = capsys.readouterr().out.strip()
+    assert main(["evaluate", run, "--workers", "1"]) == 0
+    assert "skill" in capsys.readouterr().out
+    assert main(["export", run]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path.name == "window-m2.onnx"
+    assert path.with_suffix(".md").exists()
+    assert list(Path(run).glob("tensorboard/events*"))
+    assert json.loads((Path(run) / "config.json").read_text())["recipe"]["training"]["epochs"] == 2
+
+
+def test_training_stops_when_the_time_is_spent(data, cache, tmp_path):
+    args = ["chroma-lstm", "--epochs", "100000", "--time-budget", "1", "--no-progress",
+            "--set", "training.patience=0", "--workers", "1"]  # fmt: skip
+    assert main(_train(data, cache, tmp_path, *args)) == 0
+    fitted = json.loads((next(tmp_path.iterdir()) / "fitted.json").read_text())
+    assert 1 <= fitted["train_s"] < 5
+    assert fitted["epochs"] < 100000
+
+
+def test_early_stopping_looks_at_validation_alone(data, cache, tmp_path):
+    args = ["chroma-lstm", "--epochs", "3000", "--no-progress", "--workers", "1",
+            "--set", "training.patience=2", "--set", "training.lr=0.2"]  # fmt: skip
+    assert main(_train(data, cache, tmp_path, *args)) == 0
+    fitted = json.loads((next(tmp_path.iterdir()) / "fitted.json").read_text())
+    assert fitted["epochs"] < 3000
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["train", "nosuch"], 2, "recipe 'nosuch' is unknown"),
+        (["train", "window-m2", "--data", "/nosuch"], 3, "no such folder"),
+        (["train", "window-m2", "--labels", "static"], 2, "no static form"),
+        (["train", "window-m2", "--set", "training.lr"], 2, "name=value"),
+        (["train", "window-m2", "--set", "training.pace=3"], 2, "pace"),
+        (["train", "window-m2", "--set", "training.optimiser=magic"], 2, "magic"),
+        (["train", "window-m2", "--fold", "9"], 2, "fold 9"),
+        (["train", "window-m2", "--split", "random"], 2, "random"),
+        (["evaluate", "/nosuch"], 3, "no run in this folder"),
+        (["export", "/nosuch"], 3, "no run in this folder"),
+        (["data", "get", "nosuch"], 2, "nosuch"),
+        (["data", "explain", "nosuch"], 2, "nosuch"),
+        (["reproduce", "--only", "nosuch"], 2, "nosuch"),
+        (["report", "--runs", "/nosuch"], 3, "no finished run"),
+        (["train", "window-m2", "--nosuch", "1"], 2, "nosuch"),
+    ],
+)
+def test_errors_are_one_line_with_their_exit_code(args, code, says, data, tmp_path, capsys,
+                                                  monkeypatch):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    if "--data" not in args and args[0] == "train":
+        args = [*args, "--data", str(data)]
+    if args[0] in ("reproduce", "report"):
+        args = [*args, "--deam", str(data)]
+    assert main(args) == code
+    err = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(err) == 1
+    assert says in err[0]
+    assert not list(tmp_path.rglob("*.ckpt"))
+    assert not list(tmp_path.rglob("fitted.json"))
+
+
+def test_labels_without_audio_leave_nothing_half_written(tmp_path, capsys):
+    make_dataset(tmp_path / "data", "clips", n_songs=12, sr=11025)
+    for path in (tmp_path / "data" / "audio_30_40s").iterdir():
+        path.unlink()
+    runs = tmp_path / "runs"
+    args = _train(tmp_path / "data", tmp_path / "cache", runs, "window-m2", "--no-progress")
+    assert main(args) == 3
+    assert "has audio and labels" in capsys.readouterr().err
+    assert not list(runs.rglob("fitted.json"))
+    assert not list(runs.rglob("*.ckpt"))
+
+
+def test_an_untrained_run_is_neither_evaluated_nor_exported(data, cache, tmp_path, capsys):
+    args = ["chroma-lstm", "--epochs", "1", "--no-progress", "--workers", "1"]
+    assert main(_train(data, cache, tmp_path, *args)) == 0
+    run = next(tmp_path.iterdir())
+    (run / "fitted.json").unlink()
+    assert main(["evaluate", str(run)]) == 3
+    assert main(["export", str(run)]) == 3
+    assert "not trained yet" in capsys.readouterr().err
+    assert not list(run.glob("*.onnx"))
+
+
+def test_reproduce_writes_a_report_and_goes_on_where_it_was(data, cache, tmp_path, capsys):
+    args = ["reproduce", "--deam", str(data), "--cache", str(cache), "--runs",
+            str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--quick", "--workers", "1",
+            "--only", "chroma-lstm", "--only", "window-m2", "--only", "classical-svr",
+            "--image", "129", "96"]  # fmt: skip
+    assert main(args) == 0
+    runs = sorted((tmp_path / "runs").iterdir())
+    before = {r.name: (r / "fitted.json").stat().st_mtime_ns for r in runs}
+    text = (tmp_path / "out" / "report.md").read_text()
+    page = (tmp_path / "out" / "report.html").read_text()
+    for wanted in ("window-m2 | mended", "window-m2 | faithful", "chroma-lstm", "10 s clips",
+                   "What the literature's figures mean", "classical-svr", "constant"):  # fmt: skip
+        assert wanted in text
+    assert "<table>" in page
+    assert str(tmp_path) not in text + page
+    pictures = list((tmp_path / "out" / "report").glob("*.png"))
+    assert pictures
+    assert all(p.stat().st_size < 300_000 for p in pictures)
+    assert main(args) == 0
+    assert {r.name: (r / "fitted.json").stat().st_mtime_ns for r in runs} == before
+    assert (tmp_path / "out" / "report.md").read_text() == text
+    capsys.readouterr()
