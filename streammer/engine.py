@@ -6,7 +6,8 @@ through `stream.step_due`, so that many streams are a loop over them.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from streammer.bus import Publisher
 from streammer.capture import Arrival, Capture, DirectCapture, ThreadedCapture
 from streammer.clock import Clock, SystemClock
 from streammer.config import Pace, StreamConfig
-from streammer.errors import InputError, StreammerError
+from streammer.errors import InputError, NetworkError, StreammerError
 from streammer.estimate import MoodEstimate, State
 from streammer.model import load_model
 from streammer.pipeline import StreamPipeline
@@ -147,6 +148,8 @@ class Engine:
         self._status_due = 0.0
         self._status_state: State | None = None
         self._detail = ""
+        self._deaf = ""
+        self._said_at = 0.0
         self._estimates = 0
         self._seconds: dict[str, float] = {}
         self._sums = {"valence": (0, 0.0), "arousal": (0, 0.0)}
@@ -160,12 +163,13 @@ class Engine:
 
     def run(self, sinks: Sequence[Sink] = ()) -> Summary:
         """Run to the end of the source, or until `stop`; give every estimate to every sink."""
-        for estimate in self.estimates():
-            for sink in sinks:
-                sink(estimate)
+        with closing(self.estimates()) as estimates:
+            for estimate in estimates:
+                for sink in sinks:
+                    sink(estimate)
         return self.summary()
 
-    def estimates(self) -> Iterator[MoodEstimate]:
+    def estimates(self) -> Generator[MoodEstimate]:
         """Open the source and yield estimates, already published, until it ends.
 
         Raises
@@ -186,8 +190,8 @@ class Engine:
         capture = self._make_capture(self._source, self._clock)
         try:
             yield from self._loop(stream, capture)
-            self._finish(stream)
         finally:
+            self._finish(stream)
             capture.close()
             stream.close()
 
@@ -220,23 +224,32 @@ class Engine:
         )
 
     def _loop(self, stream: Stream, capture: Capture) -> Iterator[MoodEstimate]:
-        tick_at = self._clock.monotonic() + DEGRADED_AFTER_S
+        self._said_at = self._clock.monotonic()
+        tick_at = self._said_at + DEGRADED_AFTER_S
         while not self._stop.is_set():
             wait = tick_at - self._clock.monotonic() if self._pace == "live" else _FAST_WAIT_S
             item = capture.get(min(max(0.0, wait), _STOP_POLL_S))
-            if isinstance(item, Arrival):
-                tick_at = self._clock.monotonic() + DEGRADED_AFTER_S
-                for due in stream.ingest(item.block, item.info):
-                    yield from self._step(stream, due, item.t_arrival)
-            elif isinstance(item, SourceEnd):
+            if isinstance(item, SourceEnd):
                 self._detail = item.detail if item.reason != "eof" or item.detail else ""
                 for due in stream.flush():
                     yield from self._step(stream, due, self._clock.monotonic())
                 self._refuse_nothing_heard(stream, item)
                 return
-            elif self._pace == "live" and self._clock.monotonic() >= tick_at:
+            if isinstance(item, Arrival):
+                self._deaf = stream.refusal(item.info)
+                if not self._deaf:
+                    for due in stream.ingest(item.block, item.info):
+                        yield from self._step(stream, due, item.t_arrival)
+                    tick_at = self._next_tick(stream)
+                    continue
+            if self._pace == "live" and self._clock.monotonic() >= tick_at:
                 yield self._deliver(stream, stream.tick_degraded(tick_at))
                 tick_at += stream.step_s
+
+    def _next_tick(self, stream: Stream) -> float:
+        # Sound that only trickles does not put ticks off for ever.
+        fresh_until = self._clock.monotonic() + DEGRADED_AFTER_S
+        return min(fresh_until, self._said_at + stream.step_s + DEGRADED_AFTER_S)
 
     def _step(self, stream: Stream, due: Due, t_due: float) -> Iterator[MoodEstimate]:
         for estimate in step_due([(stream, due)], t_due):
@@ -246,6 +259,7 @@ class Engine:
         if self._publisher is not None:
             self._publisher.publish(estimate)
             self._publish_status(stream)
+        self._said_at = self._clock.monotonic()
         self._estimates += 1
         self._seconds[estimate.state] = self._seconds.get(estimate.state, 0.0) + stream.step_s
         if estimate.state in ("live", "clipping"):
@@ -267,7 +281,9 @@ class Engine:
             self._status_due = now + STATUS_EVERY_S
 
     def _finish(self, stream: Stream) -> None:
-        if self._publisher is not None:
+        if self._publisher is None:
+            return
+        with suppress(NetworkError):  # a bus that has failed was reported when it did
             self._publisher.publish(stream.end())
             self._publish_status(stream)
 
@@ -275,7 +291,7 @@ class Engine:
         return int(getattr(self._source, "reopened", 0))
 
     def _detail_now(self) -> str:
-        return self._detail or str(getattr(self._source, "detail", ""))
+        return self._detail or self._deaf or str(getattr(self._source, "detail", ""))
 
     def _refuse_nothing_heard(self, stream: Stream, end: SourceEnd) -> None:
         if stream.steps:

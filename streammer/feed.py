@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from streammer.clock import Clock, SystemClock
@@ -51,16 +50,17 @@ def open_feed(
     Raises
     ------
     UsageError
-        If a device or URL, which live by the clock, is asked to be fast.
-    InputError
-        If a file is missing.
+        If a device or URL, which live by the clock, is asked to be fast, or a name or value is
+        malformed.
     """
+    if pace not in (None, "live", "fast"):
+        raise UsageError(f"pace {pace!r} is unknown: live or fast is expected")
     clock = clock or SystemClock()
 
     def make() -> Source:
         return open_source(source, sr=sr, format=format, rate=rate, channels=channels, clock=clock)
 
-    if isinstance(source, np.ndarray):
+    if not isinstance(source, str):
         inner = make()
         if pace == "live":
             return Feed(PacedSource(inner, clock), "live")

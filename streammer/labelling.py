@@ -14,11 +14,12 @@ from typing import Any
 
 import msgspec
 
+from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.engine import Engine, load_models
 from streammer.errors import InputError, StreammerError
 from streammer.estimate import MoodEstimate, quadrant_of
-from streammer.feed import open_feed
+from streammer.sources.file import FileSource
 from streammer.stream import LoadedModel
 
 __all__ = ["AUDIO_SUFFIXES", "FileResult", "columns", "find_audio", "label_file", "label_files"]
@@ -107,8 +108,8 @@ def label_file(
 ) -> FileResult:
     """Label one file with models that are loaded already."""
     try:
-        feed = open_feed(str(path), pace="fast")
-        engine = Engine(feed.source, config, models, pace="fast")
+        # Always a file, whatever its name: mic, or -.
+        engine = Engine(FileSource(path, SystemClock()), config, models, pace="fast")
         estimates = list(engine.estimates())
     except StreammerError as error:
         return FileResult(str(path), [], error=str(error))

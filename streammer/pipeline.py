@@ -12,9 +12,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from streammer.errors import UsageError
+from streammer.errors import InputError, UsageError
 from streammer.frontend import FrontEnd, FrontEndSpec
 from streammer.resample import Resampler
+from streammer.sources.base import MIN_SR
 
 __all__ = ["HOLE_FILLED_S", "LEVEL_FLOOR_DBFS", "StepInput", "StreamPipeline", "level_dbfs"]
 
@@ -92,6 +93,8 @@ class StreamPipeline:
     ------
     UsageError
         If a selected channel does not exist or a front end does not fit the step.
+    InputError
+        If the rate is none of sound.
     """
 
     def __init__(
@@ -108,6 +111,8 @@ class StreamPipeline:
                 f"channel {max(select)} is selected but the source has {channels}: "
                 f"select from 1 to {channels}"
             )
+        if sr < MIN_SR:
+            raise InputError(f"the sound has {sr} samples a second: at least {MIN_SR} are expected")
         self.sr = sr
         self.channels = channels
         self.step_s = step_s

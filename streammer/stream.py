@@ -110,6 +110,13 @@ class Stream:
         """Known delay from a step's last sample to its features [s]."""
         return self._pipeline.latency_s
 
+    def refusal(self, info: SourceInfo) -> str:
+        """Return why a source that came back cannot be heard; empty if it can."""
+        wanted = max(self.config.select or (1,))
+        if wanted <= info.channels:
+            return ""
+        return f"channel {wanted} is selected but {info.name} came back with {info.channels}"
+
     def ingest(self, block: Block, info: SourceInfo) -> list[Due]:
         """Take a block and return the steps it completes, in order."""
         done: list[Due] = []

@@ -8,18 +8,20 @@ import errno
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-
-from cyclopts import App, CycloptsError
+from typing import TYPE_CHECKING
 
 from streammer import __version__
-from streammer.errors import OutputError, StreammerError
+from streammer.errors import OutputError, StreammerError, UsageError
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 __all__ = ["complain", "main", "on_signals", "undash"]
 
-EXIT_USAGE = 2
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
@@ -83,13 +85,20 @@ _COMMANDS = {
 }
 
 
-def _app() -> App:
+_ENDLESS = ("listen", "watch")
+"""What a signal ends in order, whenever it comes."""
+
+
+def _app() -> "App":
+    from cyclopts import App
+
     app = App(
         name="streammer",
         help="Hear music as it plays and say, twice a second, how it feels.",
         help_epilogue=_EPILOGUE,
         version=__version__,
         version_flags=["--version"],
+        suppress_keyboard_interrupt=False,
     )
     for name, epilogue in _COMMANDS.items():
         app.command(f"streammer.cli.{name}:{name}", name=name, help_epilogue=epilogue)
@@ -108,24 +117,25 @@ def complain(message: object) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (docs/design.md, contract 4)."""
+    _settle_streams()
     tokens = [_DASH if token == "-" else token for token in (argv or sys.argv[1:])]
     debug = "--debug" in tokens
     if debug:
         tokens.remove("--debug")
     try:
-        result = _app()(
-            tokens, exit_on_error=False, print_error=False, result_action="return_value"
-        )
-        sys.stdout.flush()
-    except CycloptsError as error:
-        complain(f"{error} See streammer --help")
-        return EXIT_USAGE
+        with _sigterm_as_ctrl_c():
+            result = _run(tokens)
+            sys.stdout.flush()
     except StreammerError as error:
         if debug:
             traceback.print_exc()
         complain(error)
         return error.exit_code
     except KeyboardInterrupt:
+        # Before a command listens to signals itself: imports, the model, the port.
+        if tokens[:1] and tokens[0] in _ENDLESS:
+            complain("ended by a signal before anything was heard")
+            return 0
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _close_stdout()
@@ -141,6 +151,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _run(tokens: Sequence[str]) -> object:
+    # Imported here, where a signal is already one that ends in order.
+    from cyclopts import CycloptsError
+
+    try:
+        return _app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        raise UsageError(f"{error} See streammer --help") from error
+
+
+def _settle_streams() -> None:
+    """Let a closed stdout or stderr be like /dev/null.
+
+    Otherwise a file or socket opened later would take the place, and what is printed would go
+    into it; and `print` to a missing stderr goes to stdout.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
 def _bug(error: Exception, debug: bool) -> int:
     if debug:
         traceback.print_exc()
@@ -154,6 +187,19 @@ def _bug(error: Exception, debug: bool) -> int:
 def _close_stdout() -> None:
     """Point stdout at nothing: its reader is gone, and the interpreter would flush it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Raise KeyboardInterrupt on SIGTERM while the block runs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

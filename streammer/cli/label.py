@@ -1,6 +1,5 @@
 """`streammer label`: the mood of many files."""
 
-import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from streammer.cli import EXIT_INTERRUPTED, complain
+from streammer.cli import EXIT_INTERRUPTED, complain, undash
 from streammer.config import StreamConfig, parse_select
 from streammer.errors import InputError, UsageError
 
@@ -71,11 +70,11 @@ def label(
         silence_dbfs=silence,
         smoothing_s=smoothing,
     )
+    if any(undash(path) == "-" for path in paths):
+        raise UsageError("label takes files and folders: pipe into streammer listen - instead")
     writer = None if out is None else TableWriter(out, columns(steps=steps))
     files = find_audio(paths)
     done, failed = 0, 0
-    # SIGTERM ends the run as Ctrl-C does: finished rows are kept.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             if writer is not None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import Parameter
@@ -15,6 +15,9 @@ from streammer.cli import complain, on_signals, undash
 from streammer.config import DEFAULT_ENDPOINT, Pace, StreamConfig, parse_select
 from streammer.errors import OutputError, UsageError
 from streammer.estimate import MoodEstimate
+
+if TYPE_CHECKING:
+    from streammer.cli.view import LiveView
 
 __all__ = ["listen"]
 
@@ -104,8 +107,7 @@ def listen(
             from streammer.cli.view import LiveView
 
             where = "not published" if publisher is None else f"published on {publisher.endpoint}"
-            view = stack.enter_context(LiveView(where))
-            sinks.append(view.update)
+            sinks.append(_View(LiveView(where), stack).update)
         else:
             if publisher is not None:
                 sinks.append(_Once(f"publishing {name} on {publisher.endpoint}").write)
@@ -126,6 +128,22 @@ class _Once:
         if self._line:
             complain(self._line)
             self._line = ""
+
+
+class _View:
+    """A live view that begins with the first estimate: what fails before is one plain line."""
+
+    def __init__(self, view: "LiveView", stack: ExitStack) -> None:
+        self._view = view
+        self._stack = stack
+        self._shown = False
+
+    def update(self, estimate: MoodEstimate) -> None:
+        """Show an estimate."""
+        if not self._shown:
+            self._shown = True
+            self._stack.enter_context(self._view)
+        self._view.update(estimate)
 
 
 class _Lines:

@@ -45,8 +45,6 @@ def watch(
     """
     if count is not None and count < 1:
         raise UsageError(f"--count is {count}; expected 1 or more, such as --count 10")
-    if sys.stdout is None:
-        raise OutputError("stdout is closed; expected a terminal, a file or a pipe to write to")
     with ExitStack() as stack:
         moods = stack.enter_context(Subscriber(connect, stream))
         watcher = Watcher(moods)

@@ -100,6 +100,11 @@ def open_source(
     InputError
         If a file is missing or is no file.
     """
+    if not isinstance(source, str | np.ndarray):
+        raise UsageError(
+            f"the source is a {type(source).__name__}: expected mic, device:NAME, a path, a URL, "
+            "- or a numpy array"
+        )
     if isinstance(source, np.ndarray):
         from streammer.sources.array import ArraySource
 
@@ -127,4 +132,7 @@ def open_source(
 def _path_of(source: str) -> Path:
     if source[:7].lower() == "file://":
         return Path(url2pathname(unquote(urlsplit(source).path)))
-    return Path(source).expanduser()
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:  # ~recording.wav: a file, and no user of that name
+        return Path(source)

@@ -6,11 +6,23 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BLOCK", "Block", "EndReason", "Source", "SourceEnd", "SourceInfo", "SourceKind"]
+__all__ = [
+    "BLOCK",
+    "MIN_SR",
+    "Block",
+    "EndReason",
+    "Source",
+    "SourceEnd",
+    "SourceInfo",
+    "SourceKind",
+]
 
 BLOCK = 4096
 """Frames per decoder read, everywhere: decoded MP3 differs by an ulp with the read size, and the
 laboratory must hear the samples that the live core hears."""
+
+MIN_SR = 1000
+"""Least rate of anything that is called sound [Hz]."""
 
 SourceKind = Literal["device", "file", "url", "pcm", "array"]
 EndReason = Literal["eof", "lost", "error", "closed"]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from streammer.clock import Clock
 from streammer.errors import InputError, UsageError
-from streammer.sources.base import BLOCK, Block, SourceEnd, SourceInfo
+from streammer.sources.base import BLOCK, MIN_SR, Block, SourceEnd, SourceInfo
 from streammer.sources.latch import Latch
 
 __all__ = ["FORMATS", "PcmSource", "decode_pcm"]
@@ -60,8 +60,8 @@ class PcmSource:
             near = get_close_matches(format, FORMATS, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise UsageError(f"format {format!r} is not one of {', '.join(FORMATS)}{hint}")
-        if not 1 <= rate <= MAX_RATE:
-            raise UsageError(f"rate is {rate}, expected 1 to {MAX_RATE} Hz such as 44100")
+        if not MIN_SR <= rate <= MAX_RATE:
+            raise UsageError(f"rate is {rate}, expected {MIN_SR} to {MAX_RATE} Hz such as 44100")
         if not 1 <= channels <= MAX_CHANNELS:
             raise UsageError(f"channels is {channels}, expected 1 to {MAX_CHANNELS}")
         self._stream = stream

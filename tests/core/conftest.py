@@ -39,13 +39,14 @@ def song_wav(tmp_path_factory, song):
 def streammer_cli():
     """Run `streammer ARGS` in a process of its own."""
 
-    def run(*args, stdin=b"", timeout=60, env=None):
+    def run(*args, stdin=b"", timeout=60, env=None, cwd=None):
         done = subprocess.run(
             [sys.executable, "-m", "streammer", *map(str, args)],
             input=stdin,
             capture_output=True,
             timeout=timeout,
             env={**os.environ, **(env or {})},
+            cwd=cwd,
             check=False,
         )
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -104,3 +104,21 @@ def test_label_over_two_processes_says_the_same(tiny, tmp_path, song):
     one = list(label(tmp_path, model=tiny, jobs=1))
     two = list(label(tmp_path, model=tiny, jobs=2))
     assert sorted(two, key=lambda r: r["path"]) == one
+
+
+def test_what_is_no_source_or_pace_is_refused(tiny, song):
+    with pytest.raises(UsageError, match="the source is a list"):
+        listen([0.0, 0.1], sr=SR, model=tiny)
+    with pytest.raises(UsageError, match="pace 'slow'"):
+        listen(song, sr=SR, model=tiny, pace="slow")
+
+
+def test_a_listener_that_is_closed_early_says_that_it_ended(tiny, song):
+    listener = listen(song, sr=SR, model=tiny, bind="tcp://127.0.0.1:*")
+    with Subscriber(listener.endpoint) as subscriber:
+        while subscriber.read(0.05) is None:  # until it is connected
+            next(listener)
+        listener.close()
+        while not subscriber.ended:
+            assert not subscriber.stale
+            subscriber.read(0.1)

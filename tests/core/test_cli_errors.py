@@ -1,5 +1,9 @@
 """Bad input: one clear line on stderr, the documented exit code, nothing half-written."""
 
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import soundfile
@@ -113,3 +117,43 @@ def test_a_full_disk_loses_the_log_and_nothing_else(streammer_cli, song_wav):
 def test_an_input_error_while_publishing_is_still_one_line(streammer_cli, broken):
     ran = streammer_cli("listen", broken / "text.mp3", "--bind", "tcp://127.0.0.1:*")
     refused(ran, 3, "text.mp3")
+
+
+def test_a_file_may_be_called_like_a_device_or_a_home(streammer_cli, song_wav, tmp_path):
+    for name in ("mic", "~take.wav", "ünï cödé ♫.wav"):
+        shutil.copy(song_wav, tmp_path / name)
+    ran = streammer_cli("label", "mic", "~take.wav", "ünï cödé ♫.wav", cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert len(ran.out.splitlines()) == 3
+    ran = streammer_cli("listen", "~take.wav", "--pace", "fast", cwd=tmp_path)
+    assert ran.code == 0, ran.err
+
+
+def test_label_does_not_take_a_pipe(streammer_cli):
+    refused(streammer_cli("label", "-"), 2, "streammer listen -")
+
+
+def test_a_rate_that_is_none_of_sound_is_one_line(streammer_cli, tmp_path):
+    soundfile.write(tmp_path / "slow.wav", np.zeros((40, 1), np.float32), 1)
+    refused(streammer_cli("listen", tmp_path / "slow.wav", "--pace", "fast"), 3, "1000")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the descriptors")
+@pytest.mark.parametrize(
+    ("command", "closed"),
+    [
+        ("listen {} --pace fast", ">&-"),
+        ("listen {} --pace fast", "2>&-"),
+        ("listen {} --pace fast", ">&- 2>&- <&-"),
+        ("label {}", ">&-"),
+        ("models", ">&-"),
+        ("--help", ">&-"),
+    ],
+)
+def test_closed_descriptors_are_like_dev_null(song_wav, command, closed):
+    line = f"{sys.executable} -m streammer {command.format(song_wav)} {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"bug" not in done.stderr
+    if closed == "2>&-":
+        assert all(row.startswith(b"{") for row in done.stdout.splitlines())

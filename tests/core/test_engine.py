@@ -240,6 +240,98 @@ def test_a_missing_channel_closes_the_source(models):
         run(blocks(make_song(1.0)), models, config=StreamConfig(select=(3,)))
 
 
+class Bus:
+    """What a publisher is told."""
+
+    def __init__(self):
+        self.said = []
+        self.status = None
+
+    def publish(self, estimate):
+        self.said.append(estimate)
+
+    def publish_status(self, status):
+        self.status = status
+
+
+def on_bus(script, models, *, config=None, **source):
+    clock = FakeClock()
+    bus = Bus()
+    engine = Engine(
+        Scripted(script, clock, **source),
+        config or StreamConfig(),
+        models,
+        pace="live",
+        publisher=bus,
+        clock=clock,
+        capture=DirectCapture,
+    )
+    return engine, bus
+
+
+def test_sound_that_trickles_does_not_put_ticks_off(models):
+    # A tenth of the pace of the clock, never silent for 0.75 s.
+    x = make_song(2.0)
+    trickle = [item for part in blocks(x, 2205) for item in (part, ("wait", 0.45))]
+    engine, _ = on_bus(trickle, models)
+    clock, said = engine._clock, []
+    for e in engine.estimates():
+        said.append((clock.monotonic(), e))
+    gaps = np.diff([t for t, _ in said])
+    assert gaps.max() < 1.5
+    assert {e.state for _, e in said} >= {"degraded", "warming"}
+    heard = [e.t_audio_s for _, e in said if e.state != "degraded"]
+    assert heard == [0.5, 1.0, 1.5, 2.0]
+
+
+@pytest.mark.parametrize("how", ["reader", "sink", "end"])
+def test_ended_is_said_once_on_the_bus_however_a_stream_ends(models, how):
+    engine, bus = on_bus(blocks(make_song(3.0)), models)
+
+    def refuse(estimate):
+        if estimate.seq == 2:
+            raise OSError("no room")
+
+    if how == "reader":
+        estimates = engine.estimates()
+        next(estimates)
+        estimates.close()
+    elif how == "sink":
+        with pytest.raises(OSError, match="no room"):
+            engine.run([refuse])
+    else:
+        engine.run()
+    assert [e.state for e in bus.said].count("ended") == 1
+    assert bus.said[-1].state == "ended"
+    assert bus.status.state == "ended"
+    assert [e.seq for e in bus.said] == list(range(len(bus.said)))
+
+
+def test_a_source_that_comes_back_without_the_chosen_channel_is_waited_for(models):
+    def info(channels):
+        return SourceInfo(sr=SR, channels=channels, name="Box", clocked=True, kind="array")
+
+    mono = make_song(2.0, channels=1)
+    script = [
+        *blocks(make_song(2.0)),
+        ("rate", info(1)),
+        *blocks(mono),
+        ("rate", info(2)),
+        *blocks(make_song(2.0)),
+    ]
+    engine, bus = on_bus(script, models, config=StreamConfig(select=(2,)), clocked=True)
+    details = [bus.status.detail for e in engine.estimates() if e.state == "degraded"]
+    assert any("channel 2 is selected but Box came back with 1" in d for d in details)
+    assert [e.seq for e in bus.said] == list(range(len(bus.said)))
+    assert bus.said[-2].t_audio_s == 4.0
+    assert bus.said[-2].state != "degraded"
+
+
+def test_a_rate_that_is_none_of_sound_is_refused(models):
+    with pytest.raises(InputError, match="1 samples a second: at least 1000"):
+        run(blocks(np.zeros((20, 2), np.float32)), models, sr=1)
+
+
 def test_stop_ends_the_loop_in_order(models):
     clock = FakeClock()
     src = Scripted(blocks(make_song(60.0)), clock)

@@ -118,6 +118,47 @@ def test_ctrl_c_and_sigterm_end_in_order(song_wav, tmp_path, number):
     assert all(json.loads(line)["v"] == 1 for line in lines)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["streammer.config", "streammer.engine", "streammer.feed"])
+def test_a_signal_while_it_starts_ends_in_order_too(song_wav, number, module):
+    # The signal comes during an import; what is imported then says where in the start that is.
+    program = f"""
+import os, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), {int(number)})
+sys.meta_path.insert(0, Finder())
+from streammer.cli import main
+sys.exit(main(["listen", {str(song_wav)!r}, "--no-publish"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.decode().splitlines() == [
+        "streammer: ended by a signal before anything was heard"
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is wanted")
+def test_a_terminal_shows_an_error_and_no_empty_picture(tmp_path):
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = start(tmp_path / "missing.wav", "--no-publish", stdout=theirs)
+    _, err = process.communicate(timeout=60)
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    try:
+        shown = os.read(ours, 1 << 16)
+    except OSError:
+        shown = b""
+    finally:
+        os.close(ours)
+    assert process.returncode == 3
+    assert b"missing.wav" in err
+    assert shown == b""
+
+
 def test_a_closed_stdout_ends_in_order(song_wav):
     process = start(song_wav, "--no-publish")
     process.stdout.readline()
