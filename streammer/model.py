@@ -20,7 +20,7 @@ from streammer.artefacts import (
 from streammer.errors import ModelError, UsageError
 from streammer.frontend import FrontEndSpec
 from streammer.layout import Layout, check_layout, following
-from streammer.session import one_line, open_session
+from streammer.session import one_line, open_session, runtime
 
 __all__ = ["Model", "ModelState", "load_model"]
 
@@ -253,9 +253,7 @@ def _dry_step(model: Model) -> None:
 
 def _run_for(limit_s: float, model: Model, feeds: Mapping[str, Float32]) -> list[Float32]:
     """Run a step that is broken off after `limit_s`: a graph may hold a loop without end."""
-    import onnxruntime as ort
-
-    options = ort.RunOptions()
+    options = runtime().RunOptions()
     late = threading.Timer(limit_s, setattr, (options, "terminate", True))
     late.daemon = True
     late.start()

@@ -1,16 +1,32 @@
 """Opening an ONNX Runtime session: quiet, one thread, errors of one line."""
 
+import os
 from typing import Any
 
 from streammer.errors import ModelError, UsageError
+from streammer.sources.quiet import quiet
 
-__all__ = ["DEVICES", "one_line", "open_session"]
+__all__ = ["DEVICES", "one_line", "open_session", "runtime"]
 
 DEVICES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """Device -> name of its execution provider."""
 
 _FATAL = 4
 """Severity under which ONNX Runtime writes nothing to the terminal; its errors are raised."""
+
+
+def runtime() -> Any:
+    """Return the module `onnxruntime`, loaded without its telemetry and without a word.
+
+    From 1.31 on, its import makes an identifier of the device in the home folder and a thread that
+    sends events to Microsoft; where it cannot, and where it looks for GPUs in vain, it prints.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by the import, not later
+    with quiet():
+        import onnxruntime
+    onnxruntime.set_default_logger_severity(_FATAL)
+    onnxruntime.disable_telemetry_events()  # on Windows another channel
+    return onnxruntime
 
 
 def open_session(data: bytes, label: str, device: str = "cpu") -> Any:
@@ -37,8 +53,7 @@ def open_session(data: bytes, label: str, device: str = "cpu") -> Any:
     """
     if device not in DEVICES:
         raise UsageError(f"device {device!r} is unknown: expected one of {', '.join(DEVICES)}")
-    import onnxruntime as ort
-
+    ort = runtime()
     provider = DEVICES[device]
     if provider not in ort.get_available_providers():
         raise ModelError(

@@ -182,9 +182,9 @@ def _microphone(what: str) -> Finding:
 
 
 def _gpu(what: str) -> Finding:
-    import onnxruntime
+    from streammer.session import runtime
 
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+    if "CUDAExecutionProvider" in runtime().get_available_providers():
         return Finding(what, "works", "ONNX Runtime has its CUDA provider: --device cuda")
     return Finding(
         what,

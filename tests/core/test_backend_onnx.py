@@ -1,5 +1,9 @@
 """The ONNX backend: slots own the states, and streams do not feel each other."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -178,7 +182,9 @@ def test_an_unknown_device_is_wrong_usage(model):
 
 
 def test_a_gpu_that_is_not_there_says_what_to_install(model):
-    import onnxruntime
+    from streammer.session import runtime
+
+    onnxruntime = runtime()
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
@@ -187,7 +193,9 @@ def test_a_gpu_that_is_not_there_says_what_to_install(model):
 
 
 def test_a_gpu_steps_as_the_cpu_does(model, rng):
-    import onnxruntime
+    from streammer.session import runtime
+
+    onnxruntime = runtime()
 
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         pytest.skip("no CUDA in this ONNX Runtime")
@@ -198,3 +206,22 @@ def test_a_gpu_steps_as_the_cpu_does(model, rng):
         a = gpu.step([s[0] for s in slots], features)
         b = cpu.step([s[1] for s in slots], features)
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)  # other order of sums
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the home folder is elsewhere")
+@pytest.mark.parametrize("writable", [True, False])
+def test_onnx_runtime_neither_reports_home_nor_prints(model, tmp_path, writable):
+    home = tmp_path if writable else "/proc/self/no-home"
+    code = f"from streammer import load_model; load_model({str(model.path)!r})"
+    env = {
+        k: v for k, v in os.environ.items() if k not in ("XDG_CACHE_HOME", "ORT_DISABLE_TELEMETRY")
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**env, "HOME": str(home)},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == done.stderr == b""
+    assert not [p for p in tmp_path.rglob("*") if "onnx" in p.name.lower()]
