@@ -17,7 +17,15 @@ from streammer.frontend import FrontEnd, FrontEndSpec
 from streammer.resample import Resampler
 from streammer.sources.base import MIN_SR
 
-__all__ = ["HOLE_FILLED_S", "LEVEL_FLOOR_DBFS", "StepInput", "StreamPipeline", "level_dbfs"]
+__all__ = [
+    "HOLE_FILLED_S",
+    "LEVEL_FLOOR_DBFS",
+    "StepInput",
+    "StreamPipeline",
+    "clean",
+    "downmix",
+    "level_dbfs",
+]
 
 Float32 = npt.NDArray[np.float32]
 _T = TypeVar("_T", bound=np.generic)
@@ -154,7 +162,7 @@ class StreamPipeline:
                 "give samples by channels"
             )
         chosen, clipped = self._clean(samples)
-        self._append(_downmix(chosen), clipped)
+        self._append(downmix(chosen), clipped)
         steps: list[StepInput] = []
         # Nothing is transformed before a step's sound is complete: its frames go side by side.
         while self._heard >= self._boundary(self._index):
@@ -207,12 +215,8 @@ class StreamPipeline:
         return round((index + 1 - self._origin_index) * self.step_s * self.sr)
 
     def _clean(self, samples: Float32) -> tuple[Float32, npt.NDArray[np.bool_]]:
-        chosen = np.ascontiguousarray(samples[:, self._columns], np.float32)
-        with np.errstate(invalid="ignore"):
-            finite = np.abs(chosen) <= SOUND_MAX  # false for NaN too
-        if not finite.all():
-            self.nonfinite_samples += int(chosen.size - np.count_nonzero(finite))
-            chosen = np.where(finite, chosen, np.float32(0.0))
+        chosen, lost = clean(np.ascontiguousarray(samples[:, self._columns], np.float32))
+        self.nonfinite_samples += lost
         clipped = np.abs(chosen) >= CLIP_AT
         self.clipped_samples += int(np.count_nonzero(clipped))
         return chosen, clipped
@@ -280,7 +284,18 @@ def _joined(parts: list[npt.NDArray[_T]]) -> npt.NDArray[_T]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _downmix(chosen: Float32) -> Float32:
+def clean(samples: Float32) -> tuple[Float32, int]:
+    """Return samples with what is no sound (NaN, Inf, beyond `SOUND_MAX`) as 0, and its count."""
+    with np.errstate(invalid="ignore"):
+        sound = np.abs(samples) <= SOUND_MAX  # false for NaN too
+    if sound.all():
+        return samples, 0
+    lost = int(samples.size - np.count_nonzero(sound))
+    return np.where(sound, samples, np.float32(0.0)), lost
+
+
+def downmix(chosen: Float32) -> Float32:
+    """Return the mean over the channels of samples [shape=(n, channels)]."""
     # Channel by channel: numpy's mean over a short axis may sum in an order that depends on the
     # number of rows, and the estimates must not depend on the block size.
     y: Float32 = chosen[:, 0].copy()

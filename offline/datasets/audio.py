@@ -8,7 +8,10 @@ import numpy as np
 import soundfile
 
 from offline.datasets.song import Clip, Findings
+from streammer.clock import SystemClock
 from streammer.errors import InputError
+from streammer.pipeline import clean, downmix
+from streammer.sources import SourceEnd, open_source
 
 __all__ = ["AUDIO_SUFFIXES", "check_audio", "duration_s", "find_audio", "read_mono"]
 
@@ -60,7 +63,7 @@ def duration_s(path: Path) -> float:
 
 
 def read_mono(path: Path) -> tuple[np.ndarray, int]:
-    """Decode a whole file as the live engine would: NaN and Inf to zero, mean of the channels.
+    """Decode a whole file through the live core: its reader, its read size, its down-mix.
 
     Returns
     -------
@@ -73,17 +76,24 @@ def read_mono(path: Path) -> tuple[np.ndarray, int]:
     InputError
         The file cannot be decoded or holds nothing.
     """
+    source = open_source(str(path), clock=SystemClock())
+    parts = []
     try:
-        y, sr = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+        info = source.open()
+        while not isinstance(item := source.read(1.0), SourceEnd):
+            if item is not None:
+                parts.append(downmix(clean(item.samples)[0]))
+    except InputError as error:
         raise InputError(f"{path}: no readable audio ({_reason(error)})") from error
-    if not len(y):
-        raise InputError(f"{path}: holds no audio")
-    mono = np.nan_to_num(y, nan=0.0, posinf=0.0, neginf=0.0).mean(axis=1, dtype=np.float32)
-    return np.ascontiguousarray(mono, np.float32), int(sr)
+    finally:
+        source.close()
+    if not parts:
+        why = _reason(item.detail) if item.detail else "it is empty"
+        raise InputError(f"{path}: no readable audio ({why})")
+    return np.concatenate(parts), info.sr
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException | str) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
