@@ -26,6 +26,7 @@ OUTPUTS = (
     "p_energetic",
 )
 
+
 class LiveEnsemble(nn.Module):
     """Mean of trained `LiveNet` members, with calibrated spread: the module that is exported.
 
@@ -76,11 +77,15 @@ class LiveEnsemble(nn.Module):
         self.embed_w, self.embed_b = _stack([m.embed[0] for m in members])
         if c.stat_taus_s:
             self.stat = first.statistics
-            self.stat_w, self.stat_b = _stack([_after(m.statistics.norm, m.statistics.mix[1]) for m in members])
+            self.stat_w, self.stat_b = _stack(
+                [_after(m.statistics.norm, m.statistics.mix[1]) for m in members]
+            )
         if c.chroma_taus_s:
             self.harm = first.harmony
             self.keys = nn.Parameter(torch.cat([m.harmony.keys.weight for m in members]).detach())
-            self.harm_w, self.harm_b = _stack([_after(m.harmony.norm, m.harmony.mix[0]) for m in members])
+            self.harm_w, self.harm_b = _stack(
+                [_after(m.harmony.norm, m.harmony.mix[1]) for m in members]
+            )
         if c.hidden:
             self.hidden_w, self.hidden_b = _stack([m.hidden[0] for m in members])
         self.head_w, self.head_b = _stack([_first_rows(m.heads, 6) for m in members])
@@ -207,7 +212,9 @@ def _first_rows(linear: nn.Linear, rows: int) -> nn.Linear:
 def _stack(layers: Sequence[nn.Linear]) -> tuple[nn.Parameter, nn.Parameter]:
     """Weights ``[members, in, out]`` and biases ``[members, out]``."""
     w = torch.stack([layer.weight.detach().T for layer in layers])
-    return nn.Parameter(w.contiguous()), nn.Parameter(torch.stack([layer.bias.detach() for layer in layers]))
+    return nn.Parameter(w.contiguous()), nn.Parameter(
+        torch.stack([layer.bias.detach() for layer in layers])
+    )
 
 
 def _each(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

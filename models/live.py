@@ -40,9 +40,12 @@ class LiveConfig:
         Running means of the band statistics; empty for no such branch.
     chroma_taus_s : tuple of float     [s]
         Running means of the chroma; empty for no such branch.
+    stat_size : int
+        Features that the statistics become.
     keys : int
         Learned templates of pitch classes, each matched in all twelve transpositions.
-    dropout : float
+    dropout, side_dropout : float
+        Before the heads; on the statistics and chroma features.
     hidden : int
         Last hidden layer; 0 for heads straight on the branches.
     auxiliary : tuple of int
@@ -57,7 +60,9 @@ class LiveConfig:
     stat_taus_s: tuple[float, ...] = (1.0, 6.0)
     chroma_taus_s: tuple[float, ...] = (2.0, 8.0)
     keys: int = 16
+    stat_size: int = 48
     dropout: float = 0.3
+    side_dropout: float = 0.4
     hidden: int = 0
     gain_tau_s: float = 3.0
     step_s: float = 0.5
@@ -72,13 +77,15 @@ class Statistics(nn.Module):
     Shape: ``[b, frames, bins] -> [b, steps, features]``; states: the last frame, the means.
     """
 
-    def __init__(self, bins: int, frames: int, taus: tuple[float, ...], size: int) -> None:
+    def __init__(
+        self, bins: int, frames: int, taus: tuple[float, ...], size: int, dropout: float
+    ) -> None:
         super().__init__()
         self.bins, self.frames = bins // 2, frames
         self.means = RunningMean(taus)
         wide = (len(taus) + 1) * 3 * self.bins + len(taus) * self.bins
         self.norm = nn.BatchNorm1d(wide)
-        self.mix = nn.Sequential(nn.Dropout(0.2), nn.Linear(wide, size), nn.ReLU())
+        self.mix = nn.Sequential(nn.Dropout(dropout), nn.Linear(wide, size), nn.ReLU())
 
     def zero_state(self, batch: int) -> tuple[Tensor, Tensor]:
         """Return the states before anything was heard."""
@@ -119,13 +126,14 @@ class Harmony(nn.Module):
     Shape: ``[b, 5 x steps, 12] -> [b, steps, features]``; state: the running sums.
     """
 
-    def __init__(self, taus: tuple[float, ...], keys: int, size: int) -> None:
+    def __init__(self, taus: tuple[float, ...], keys: int, size: int, dropout: float) -> None:
         super().__init__()
         self.means = RunningMean(taus)
         self.n = len(taus) + 1
         self.keys = nn.Conv1d(self.n, keys, 12, bias=False)
         self.norm = nn.BatchNorm1d(2 * keys + 2 * self.n)
-        self.mix = nn.Sequential(nn.Linear(2 * keys + 2 * self.n, size), nn.ReLU())
+        wide = 2 * keys + 2 * self.n
+        self.mix = nn.Sequential(nn.Dropout(dropout), nn.Linear(wide, size), nn.ReLU())
 
     def zero_state(self, batch: int) -> Tensor:
         """Return the state before anything was heard."""
@@ -190,10 +198,11 @@ class LiveNet(nn.Module):
         wide = c.embedding * (1 + len(c.taus_s))
         if c.stat_taus_s:
             taus = tuple(t / c.step_s for t in c.stat_taus_s)
-            self.statistics = Statistics(c.bins, c.frames, taus, 64)
-            wide += 64
+            self.statistics = Statistics(c.bins, c.frames, taus, c.stat_size, c.side_dropout)
+            wide += c.stat_size
         if c.chroma_taus_s:
-            self.harmony = Harmony(tuple(t / c.step_s for t in c.chroma_taus_s), c.keys, 32)
+            taus = tuple(t / c.step_s for t in c.chroma_taus_s)
+            self.harmony = Harmony(taus, c.keys, 32, c.side_dropout)
             wide += 32
         self.drop = nn.Dropout(c.dropout)
         self.hidden: nn.Module = nn.Identity()

@@ -240,6 +240,11 @@ def train(
         **dict(_assignment(text) for text in set_ or ()),
     }
     chosen = load_recipe(recipe, mode=mode, labels=labels, changes=changes)
+    if chosen.family == "live":
+        from offline.live_cli import train_run as train_live_run
+
+        print(train_live_run(chosen, recipe, data, cache, runs / (name or chosen.name), workers))
+        return
     dataset = load_dataset(data)
     if is_main_process():
         for line in dataset.findings.notes:
@@ -289,9 +294,15 @@ def evaluate(run: Path, *, on: Literal["test", "test58"] = "test", workers: int 
     """
     from offline.evaluation import evaluate as evaluate_run
     from offline.evaluation import summary
+    from offline.live_cli import evaluate_run as evaluate_live_run
+    from offline.live_cli import live_run
     from offline.runs import open_run
     from offline.splits import is_test58
 
+    if (live := live_run(run, DEFAULT_RUNS)) is not None:
+        for line in evaluate_live_run(live):
+            print(line)
+        return
     opened = open_run(run)
     dataset = opened.dataset()
     songs = [s.uid for s in dataset if is_test58(s)] if on == "test58" else None
@@ -318,8 +329,13 @@ def export(run: Path, *, to: Path | None = None, name: str = "", version: str = 
     python -m offline export runs/window-m2-dynamic-mended-artist0
     """
     from offline.exporting import export_run, is_causal
+    from offline.live_cli import export_run as export_live_run
+    from offline.live_cli import live_run
     from offline.runs import open_run
 
+    if (live := live_run(run, DEFAULT_RUNS)) is not None:
+        print(export_live_run(live, to, name=name, version=version))
+        return
     opened = open_run(run)
     path = export_run(opened, to, name=name, version=version)
     if not is_causal(opened.recipe):

@@ -1,0 +1,141 @@
+"""A kernel machine on running statistics, and what ships: that beside a few small networks.
+
+With a thousand songs, smooth functions of good statistics generalise better than a network that
+must find its features. Far from every song it has heard, the kernels vanish: what is left is the
+prior's mean, p = 1/2 and the prior's sigma, which is what an honest model says of no music.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from models.ensemble import LiveEnsemble
+from models.layers import RunningMean
+from models.texture import Texture
+
+__all__ = ["KernelMood", "LiveModel"]
+
+
+class KernelMood(nn.Module):
+    """Gaussian kernels around known songs, linear heads on them.
+
+    Parameters
+    ----------
+    texture : Texture
+    centres : Tensor [shape=(m, features)]
+        Scaled features of songs.
+    shift, scale : Tensor [shape=(features,)]
+        ``z = clamp((x - shift) * scale)``; weights of feature groups are part of the scale.
+    limit : Tensor [shape=(features,)]
+        Largest size of each z.
+    gamma : float
+        ``k(z, c) = exp(-gamma |z - c|^2)``.
+    heads : Tensor [shape=(m, 6)]
+        Valence, arousal, their ln sigma, positive, energetic.
+    offset : Tensor [shape=(6,)]
+        What is said where no kernel reaches.
+    """
+
+    def __init__(
+        self,
+        texture: Texture,
+        centres: Tensor,
+        shift: Tensor,
+        scale: Tensor,
+        limit: Tensor,
+        gamma: float,
+        heads: Tensor,
+        offset: Tensor,
+    ) -> None:
+        super().__init__()
+        self.texture = texture
+        self.gamma = gamma
+        self.register_buffer("centres", centres.T.contiguous())
+        self.register_buffer("shift", shift)
+        self.register_buffer("scale", scale)
+        self.register_buffer("limit", limit)
+        self.register_buffer("heads", heads)
+        self.register_buffer("offset", offset)
+
+    def zero_state(self, batch: int = 1) -> tuple[Tensor, ...]:
+        """Return the states before anything was heard."""
+        return self.texture.zero_state(batch)
+
+    def read(self, features: Tensor) -> Tensor:
+        """Raw heads ``[b, 6]`` of features ``[b, n]``."""
+        # The heads are large and of both signs: their sum is taken in double precision, or two
+        # runtimes would differ by more than the contract allows.
+        z = ((features - self.shift) * self.scale).double()
+        z = torch.maximum(torch.minimum(z, self.limit.double()), -self.limit.double())
+        centres = self.centres.double()
+        sizes = (centres * centres).sum(0)
+        apart = (z * z).sum(1, keepdim=True) + sizes - 2 * torch.matmul(z, centres)
+        near = torch.exp(-self.gamma * apart.clamp(min=0))
+        return torch.matmul(near, self.heads.double()).float() + self.offset
+
+    def forward(self, mel: Tensor, chroma: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Return raw heads after one step and the next states."""
+        features, _, *new = self.texture(mel, chroma, *state)
+        return self.read(features), *new
+
+
+class LiveModel(nn.Module):
+    """One step of the shipped model: ``mood [b, 6]`` and the next states.
+
+    Parameters
+    ----------
+    kernel : KernelMood
+    networks : LiveEnsemble or None
+    share : (float, float, float, float)
+        Of the networks in valence, arousal, positive and energetic; 0 to 1.
+    smoothing_s : float     [s]
+        Time constant of the running mean of all outputs; 0 for none.
+    sigma_max : (float, float)
+        Largest sigma: the prior's.
+    """
+
+    def __init__(
+        self,
+        kernel: KernelMood,
+        networks: LiveEnsemble | None = None,
+        share: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0),
+        smoothing_s: float = 0.0,
+        sigma_max: tuple[float, float] = (1.0, 1.0),
+        step_s: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.kernel, self.networks = kernel, networks
+        self.smooth = RunningMean((smoothing_s / step_s,)) if smoothing_s > 0 else None
+        self.register_buffer("share", torch.tensor(share))
+        self.register_buffer("sigma_max", torch.tensor(sigma_max))
+        self.n_kernel = len(kernel.zero_state(1))
+        self.n_networks = len(networks.zero_state(1)) if networks is not None else 0
+        self.eval()
+
+    def zero_state(self, batch: int = 1) -> tuple[Tensor, ...]:
+        """Return the states before anything was heard."""
+        states = list(self.kernel.zero_state(batch))
+        if self.networks is not None:
+            states.extend(self.networks.zero_state(batch))
+        if self.smooth is not None:
+            states.append(self.smooth.zero_state(batch, 6))
+        return tuple(states)
+
+    def forward(self, mel: Tensor, chroma: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Return valence, arousal, their sigmas, p_positive, p_energetic, and the next states."""
+        raw, *new = self.kernel(mel, chroma, *state[: self.n_kernel])
+        point = torch.cat((raw[:, :2], raw[:, 4:]), 1)
+        if self.networks is not None:
+            at = self.n_kernel
+            heads, *more = self.networks.members_raw(mel, chroma, *state[at : at + self.n_networks])
+            new += more
+            mean = heads[:, -1].mean(1)
+            mean = torch.cat((mean[:, :2], mean[:, 4:6]), 1)
+            point = point + self.share * (mean - point)
+        said = torch.cat((point, raw[:, 2:4]), 1)
+        if self.smooth is not None:
+            means, last = self.smooth(said[:, None], state[-1])
+            said = means[:, 0, 0]
+            new.append(last)
+        sigma = torch.minimum(torch.exp(said[:, 4:].clamp(-4.0, 1.0)), self.sigma_max)
+        p = torch.sigmoid(said[:, 2:4])
+        return torch.cat((said[:, :2].clamp(-1.0, 1.0), sigma, p), 1), *new

@@ -1,0 +1,90 @@
+"""Gradient boosting on the same causal statistics: what stands beside every figure."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from models.texture import Texture
+from offline.live_data import LiveData
+from offline.live_fit import Rows, textures
+from offline.live_scores import FROM, half_scores, labels_of, mood_scores
+
+__all__ = ["Boosting", "fit_boosting", "score_boosting"]
+
+_SETTINGS = {"max_iter": 80, "learning_rate": 0.08, "max_leaf_nodes": 10, "min_samples_leaf": 40,
+             "l2_regularization": 5.0, "max_features": 0.2, "random_state": 0}  # fmt: skip
+
+Boosting = tuple[list[HistGradientBoostingRegressor], list[HistGradientBoostingClassifier]]
+
+
+def fit_boosting(moods: Rows, halves: Rows, fold: int | None) -> Boosting:
+    """Fit boosting on the unchanged rows of all folds but one."""
+    a, b = (rows.fold >= 0 if fold is None else (rows.fold >= 0) & (rows.fold != fold)
+            for rows in (moods, halves))  # fmt: skip
+    mood = [
+        HistGradientBoostingRegressor(**_SETTINGS).fit(moods.x[a], moods.y[a, k], moods.weight[a])
+        for k in (0, 1)
+    ]
+    half = [
+        HistGradientBoostingClassifier(**_SETTINGS).fit(halves.x[b], halves.y[b, k] > 0)
+        for k in (0, 1)
+    ]
+    return mood, half
+
+
+def score_boosting(
+    boosting: Boosting, data: LiveData, texture: Texture, fold: int, constant: np.ndarray
+) -> dict[str, float]:
+    """Figures of a held-out fold, each clip heard after another of the fold."""
+    clips = [i for i in data.first_clips((fold,)) if len(data.mel[i]) >= 20
+             and np.isfinite(data.clips[i].labels[FROM:20]).all()]  # fmt: skip
+    before = np.random.default_rng(7).permutation(clips).tolist()
+    x = _heard(data, texture, clips, before)
+    p = predict_boosting(boosting, x)
+    y = labels_of(data, clips)
+    scores = mood_scores(y, p, constant)
+    scores["movement"] = float(np.abs(np.diff(p, axis=1)).mean())
+    long = [i for i in data.where("quadrant", (fold,)) if len(data.mel[i]) >= 40]
+    if long:
+        z = np.concatenate(
+            [_fresh(data, texture, long[k : k + 64], 40) for k in range(0, len(long), 64)]
+        )
+        taken = z[:, FROM::6]
+        flat = taken.reshape(-1, taken.shape[2])
+        said = [h.predict_proba(flat)[:, 1].reshape(taken.shape[:2]).mean(1) for h in boosting[1]]
+        half = np.array([data.clips[i].quadrant for i in long])
+        scores |= half_scores(half, np.stack(said, 1))
+    return scores
+
+
+def predict_boosting(boosting: Boosting, x: np.ndarray) -> np.ndarray:
+    """Moods ``[clips, steps, 2]`` of features ``[clips, steps, n]``."""
+    flat = x.reshape(-1, x.shape[2])
+    return np.stack([m.predict(flat).reshape(x.shape[:2]) for m in boosting[0]], 2)
+
+
+def _fresh(data: LiveData, texture: Texture, clips: Sequence[int], steps: int) -> np.ndarray:
+    import torch
+
+    return textures(
+        texture,
+        torch.stack([data.mel[i][:steps] for i in clips]),
+        torch.stack([data.chroma[i][:steps] for i in clips]),
+    )
+
+
+def _heard(
+    data: LiveData, texture: Texture, clips: Sequence[int], before: Sequence[int]
+) -> np.ndarray:
+    import torch
+
+    out = []
+    for k in range(0, len(clips), 64):
+        pairs = list(zip(before[k : k + 64], clips[k : k + 64], strict=True))
+        mel, chroma = (
+            torch.stack([torch.cat((x[a][:20], x[b][:20])) for a, b in pairs])
+            for x in (data.mel, data.chroma)
+        )
+        out.append(textures(texture, mel, chroma)[:, 20 + FROM :])
+    return np.concatenate(out)

@@ -1,0 +1,227 @@
+"""`train` and `export` of the live model: members and kernel machines per fold, then artefacts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.ensemble import OUTPUTS, LiveEnsemble
+from models.mood import KernelMood, LiveModel
+from models.texture import Texture
+from offline.export import export_model
+from offline.features import FeatureCache
+from offline.files import write_json, write_text, write_with
+from offline.live_data import FRONT_ENDS, LiveData, load_live
+from offline.live_fit import Rows, fit_change, fit_kernel, make_rows
+from offline.live_recipe import LivePlan, plan_of
+from offline.live_train import Member, load_member, train_members
+from offline.progress import say
+from offline.recipe import Recipe, load_recipe
+from streammer.errors import InputError
+
+__all__ = [
+    "ARTEFACTS", "artefact_of", "export_live", "is_live_run", "members_of", "prior_of_data",
+    "recipe_of_run", "train_live",
+]  # fmt: skip
+
+ARTEFACTS = "artefacts"
+LICENCE = (
+    "weights: for research, as the licences of the training data ask (DEAM: CC BY-NC; 4Q: research "
+    "use); code: MIT"
+)
+
+
+def is_live_run(run: Path) -> bool:
+    """Whether a folder is a run of the live family."""
+    return (run / "live.json").is_file()
+
+
+def recipe_of_run(run: Path) -> Recipe:
+    """The recipe that a run keeps.
+
+    Raises
+    ------
+    InputError
+        The folder is no live run.
+    """
+    if not is_live_run(run):
+        raise InputError(
+            f"{run}: no run of the live model; expected live.json as `train` writes it"
+        )
+    return load_recipe(str(run / "recipe.toml"))
+
+
+def members_of(plan: LivePlan) -> list[Member]:
+    """All members of a plan: every fold held out once with every seed."""
+    return [Member(fold, seed) for seed in range(plan.seeds) for fold in range(plan.folds)]
+
+
+def prior_of_data(data: LiveData, folds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and spread of the labels of folds."""
+    labels = np.concatenate([data.clips[i].labels for i in data.first_clips(tuple(folds))])
+    return np.nanmean(labels, 0), np.nanstd(labels, 0)
+
+
+def train_live(
+    recipe: Recipe, recipe_text: str, root: Path, cache: Path, run: Path, *, workers: int = 1
+) -> LiveData:
+    """Train everything that is not there yet in the run's folder.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the family ``live``.
+    recipe_text : str
+        Kept in the run and in every artefact.
+    root, cache, run : Path
+        Data, cached features, folder of the run.
+    workers : int
+        Processes for missing features.
+    """
+    plan = plan_of(recipe)
+    data = load_live(root, FeatureCache(cache), workers=workers)
+    for note in data.notes[:20]:
+        say(note)
+    write_text(run / "recipe.toml", recipe_text)
+    write_json(run / "live.json", {"data": str(root.resolve()), "cache": str(cache.resolve())})
+    if plan.has_networks:
+        train_members(data, recipe, plan, run, members_of(plan))
+    train_kernels(data, plan, run)
+    return data
+
+
+def train_kernels(data: LiveData, plan: LivePlan, run: Path) -> None:
+    """Fit a kernel machine per fold and seed, and the one that has heard every fold."""
+    for seed in range(plan.seeds):
+        wanted: list[int | None] = [*range(plan.folds), *([None] if seed == 0 else [])]
+        missing = [f for f in wanted if not kernel_path(run, f, seed).exists()]
+        if not missing:
+            continue
+        part = plan.part
+        texture = Texture(memory_s=part.memory_s, threshold=part.threshold)
+        # What changes inside songs says nothing of moods: one spread serves all folds.
+        songs = data.first_clips(tuple(range(plan.folds)))
+        fit_change(texture, data, [i for i in songs if len(data.mel[i]) >= 20][:400])
+        moods, halves = make_rows(data, texture, part, plan.copied, seed)
+        for fold in missing:
+            folds = [f for f in range(plan.folds) if f != fold]
+            spread = prior_of_data(data, folds)[1]
+            kernel = fit_kernel(moods, halves, texture, part, fold, spread, seed)
+            _save_kernel(kernel, kernel_path(run, fold, seed))
+            say(f"kernel machine without fold {fold}, seed {seed}: {_size(moods, fold)} rows")
+
+
+def kernel_path(run: Path, fold: int | None, seed: int) -> Path:
+    """Where a fitted kernel machine is kept."""
+    return run / "kernels" / f"{'all' if fold is None else f'fold{fold}'}-seed{seed}.pt"
+
+
+def _size(rows: Rows, fold: int | None) -> int:
+    return int((rows.fold != fold).sum()) if fold is not None else len(rows.fold)
+
+
+def _save_kernel(kernel: KernelMood, path: Path) -> None:
+    body = {"state": kernel.state_dict(), "gamma": kernel.gamma}
+    write_with(path, lambda part: torch.save(body, part))
+
+
+def load_kernel(run: Path, plan: LivePlan, fold: int | None, seed: int) -> KernelMood:
+    """Read a fitted kernel machine.
+
+    Raises
+    ------
+    InputError
+        It is not trained yet.
+    """
+    path = kernel_path(run, fold, seed)
+    if not path.exists():
+        raise InputError(f"{path}: not trained yet; run `train` again to finish it")
+    body = torch.load(path, map_location="cpu", weights_only=True)
+    s, part = body["state"], plan.part
+    texture = Texture(memory_s=part.memory_s, threshold=part.threshold)
+    kernel = KernelMood(
+        texture, s["centres"].T, s["shift"], s["scale"], s["limit"], body["gamma"], s["heads"],
+        s["offset"],
+    )  # fmt: skip
+    kernel.load_state_dict(s)
+    return kernel.eval()
+
+
+def artefact_of(run: Path, member: Member) -> Path:
+    """Artefact of one fold and seed, kept in the run."""
+    return run / ARTEFACTS / f"live-{member.name}.onnx"
+
+
+def export_live(
+    run: Path, data: LiveData, to: Path, *, name: str, version: str, sections: Mapping[str, str]
+) -> Path:
+    """Export each fold's and seed's artefact into the run, and the one that ships into `to`.
+
+    The one that ships has the kernel machine that has heard every fold and, side by side, the
+    networks of all folds (the first seed of each).
+    """
+    recipe = recipe_of_run(run)
+    plan = plan_of(recipe)
+    text = (run / "recipe.toml").read_text(encoding="utf-8")
+    for member in members_of(plan):
+        path = artefact_of(run, member)
+        if path.exists():
+            continue
+        kernel = load_kernel(run, plan, member.fold, member.seed)
+        networks = [load_member(run, plan, member)] if plan.has_networks else []
+        folds = [f for f in range(plan.folds) if f != member.fold]
+        note = {k: f"Held out: fold {member.fold}. Kept for evaluation only." for k in
+                ("Data", "Splits", "Known failures")}  # fmt: skip
+        _export(data, plan, kernel, networks, folds, path.parent, path.stem, "0", text, note)
+        say(f"{path}: exported")
+    kernel = load_kernel(run, plan, None, 0)
+    first = [Member(f, 0) for f in range(plan.folds)]
+    networks = [load_member(run, plan, m) for m in first] if plan.has_networks else []
+    everything = list(range(plan.folds))
+    return _export(data, plan, kernel, networks, everything, to, name, version, text, sections)
+
+
+def _export(
+    data: LiveData,
+    plan: LivePlan,
+    kernel: KernelMood,
+    networks: list[Any],
+    folds: Sequence[int],
+    to: Path,
+    name: str,
+    version: str,
+    recipe_text: str,
+    sections: Mapping[str, str],
+) -> Path:
+    mean, spread = prior_of_data(data, folds)
+    module = LiveModel(
+        kernel,
+        LiveEnsemble(networks) if networks else None,
+        plan.share,
+        plan.smoothing_s,
+        (float(spread[0]), float(spread[1])),
+    )
+    counts = {
+        kind: len({data.clips[i].song for i in data.where(kind, tuple(folds))})
+        for kind in ("curve", "quadrant", "cluster")
+    }
+    meta = {
+        "name": name,
+        "version": version,
+        "step_s": 0.5,
+        "outputs": list(OUTPUTS),
+        "warmup_s": 3.0,
+        "prior": {
+            axis: {"mean": round(float(mean[k]), 6), "sd": round(float(spread[k]), 6)}
+            for k, axis in enumerate(("valence", "arousal"))
+        },
+        "licence": LICENCE,
+        "trained_on": f"DEAM ({counts['curve']} songs), 4Q ({counts['quadrant']} clips)"
+        + (f", MIREX-like ({counts['cluster']} clips)" if networks else ""),
+        "recipe": recipe_text,
+        "data_hash": data.data_hash(),
+    }
+    to.mkdir(parents=True, exist_ok=True)
+    return export_model(module, FRONT_ENDS, meta, to, sections)

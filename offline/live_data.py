@@ -1,0 +1,307 @@
+"""What the live model learns from: DEAM's curves, 4Q's quadrants, the MIREX-like clusters.
+
+One folder holds them side by side (DEAM alone is enough). Folds are by artist over all sets at
+once, so that no artist of a held-out fold teaches under another label either. The 58 songs of
+MediaEval 2015 are in no fold and no training.
+"""
+
+import csv
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from offline.datasets import Dataset, load_dataset
+from offline.datasets.quadrants import is_4q, is_mirex, load_4q, load_mirex
+from offline.datasets.song import Clip, Song
+from offline.features import FeatureCache
+from offline.live_sounds import SR, not_music
+from offline.progress import say
+from offline.splits import artist_folds, is_test58, make_split
+from streammer.errors import InputError
+from streammer.frontend import FrontEnd, FrontEndSpec
+
+__all__ = [
+    "CHROMA", "CLUSTERS", "GENRES", "MEL", "STEP_S", "TEST58", "LiveClip", "LiveData", "load_live",
+]  # fmt: skip
+
+STEP_S = 0.5
+MEL = FrontEndSpec("mel", SR, 1024, 441, 80, fmin=30.0, fmax=11000.0)
+CHROMA = FrontEndSpec("chroma", SR, 8192, 2205, 12)
+FRONT_ENDS = {"features.mel": MEL, "features.chroma": CHROMA}
+TEST58 = -2
+"""Fold of the 58 songs; made-up sounds have -1 and always train."""
+CLUSTERS = 5
+GENRES = (
+    "rock", "pop", "electronic", "classical", "jazz", "country", "folk", "blues", "hip", "soul",
+    "international", "experimental", "vocal",
+)  # fmt: skip
+_ALIASES = {
+    "rap": "hip-hop", "r&b": "soul", "latin": "international", "reggae": "international",
+    "avant-garde": "experimental", "new age": "experimental", "easy listening": "vocal",
+    "stage": "vocal",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LiveClip:
+    """One clip with whatever is known of it.
+
+    Attributes
+    ----------
+    uid, song : str
+        Of the clip; of the song (clips of one song are drawn in turn).
+    fold : int
+    labels : np.ndarray [shape=(steps, 2)], float32
+        Valence and arousal at the end of each step; NaN where there is none.
+    quadrant : tuple or None
+        (positive, energetic), each 0 or 1.
+    cluster : int or None
+    genres : np.ndarray or None
+    words : np.ndarray or None
+        Mean valence and arousal of its mood words, [-1, 1].
+    music : bool
+    """
+
+    uid: str
+    song: str
+    fold: int
+    labels: np.ndarray
+    path: Path | None = None
+    quadrant: tuple[float, float] | None = None
+    cluster: int | None = None
+    genres: np.ndarray | None = None
+    words: np.ndarray | None = None
+    music: bool = True
+
+    @property
+    def has_curve(self) -> bool:
+        """Whether any step has a label."""
+        return bool(np.isfinite(self.labels).all(1).any())
+
+
+@dataclass
+class LiveData:
+    """Clips with their features, all in memory.
+
+    Attributes
+    ----------
+    clips : list of LiveClip
+    mel : list of Tensor [shape=(steps, 25, 80)]
+    chroma : list of Tensor [shape=(steps, 5, 12)]
+    notes : list of str
+        What was left out, counted.
+    """
+
+    clips: list[LiveClip] = field(default_factory=list)
+    mel: list[Tensor] = field(default_factory=list)
+    chroma: list[Tensor] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, clip: LiveClip, mel: np.ndarray, chroma: np.ndarray) -> None:
+        """Add a clip; whole steps only."""
+        steps = len(clip.labels)
+        self.clips.append(clip)
+        self.mel.append(torch.from_numpy(np.ascontiguousarray(mel[: steps * 25])).view(-1, 25, 80))
+        self.chroma.append(
+            torch.from_numpy(np.ascontiguousarray(chroma[: steps * 5])).view(-1, 5, 12)
+        )
+
+    def where(self, kind: str, folds: tuple[int, ...]) -> list[int]:
+        """Clips of a kind (``curve``, ``quadrant``, ``cluster``, ``sound``) in given folds."""
+        test = {
+            "curve": lambda c: c.music and c.has_curve,
+            "quadrant": lambda c: c.quadrant is not None,
+            "cluster": lambda c: c.cluster is not None,
+            "sound": lambda c: not c.music,
+        }[kind]
+        return [i for i, c in enumerate(self.clips) if c.fold in folds and test(c)]
+
+    def first_clips(self, folds: tuple[int, ...]) -> list[int]:
+        """One labelled clip a song, the first: what evaluation hears."""
+        seen: dict[str, int] = {}
+        for i in self.where("curve", folds):
+            seen.setdefault(self.clips[i].song, i)
+        return list(seen.values())
+
+    def data_hash(self) -> str:
+        """Hash of ids, folds and labels."""
+        digest = hashlib.sha256()
+        for clip in self.clips:
+            digest.update(f"{clip.uid} {clip.fold} {clip.quadrant} {clip.cluster}".encode())
+            digest.update(np.ascontiguousarray(clip.labels).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def load_live(
+    root: Path, cache: FeatureCache, *, sounds: int = 180, workers: int = 1, show: bool = False
+) -> LiveData:
+    """Load every set that lies in `root`, with features from the live front end.
+
+    Parameters
+    ----------
+    root : Path
+        DEAM in any of its layouts; 4Q and MIREX in folders ``4q`` and ``mirex`` of it, if there.
+    cache : FeatureCache
+    sounds : int
+        Made-up sounds that are no music.
+    workers : int
+        Processes for missing features.
+
+    Raises
+    ------
+    InputError
+        No audio, labels off the scale or not a number.
+    UsageError
+        A song or artist in two folds.
+    """
+    deam = load_dataset(root)
+    sets = [deam]
+    if is_4q(root / "4q"):
+        sets.append(load_4q(root / "4q"))
+    if is_mirex(root / "mirex"):
+        sets.append(load_mirex(root / "mirex"))
+    songs = [s for d in sets for s in d]
+    folds = artist_folds(songs)
+    make_split(songs, 0)  # refuses a song, recording or artist on two sides
+    words = _words_of(root)
+    data = LiveData()
+    wanted = [(d, s, c) for d in sets for s in d for c in s.clips]
+    lost = sum(not s.clips for s in songs)
+    if lost:
+        data.notes.append(f"{lost} of {len(songs)} songs have no audio and teach nothing")
+    paths = [c.path for _, _, c in wanted]
+    for spec in FRONT_ENDS.values():
+        missed = cache.fill(paths, spec, workers=workers, show=show)
+        for line in missed.lines():
+            if line not in data.notes:
+                data.notes.append(line)
+        wanted = [w for w in wanted if w[2].path not in missed.reasons]
+    for dataset, song, clip in wanted:
+        if clip.path.parent.name == "demo":
+            continue  # the same seconds again, from another coding; kept for figures
+        fold = TEST58 if is_test58(song) else folds[song.uid]
+        _add(data, dataset, song, clip, fold, cache, words)
+    if not any(c.has_curve for c in data.clips):
+        raise InputError(
+            f"{root}: no audio with valence and arousal over time; expected DEAM there "
+            "(`python -m offline data check` says what is missing)"
+        )
+    for k, y in enumerate(not_music(sounds)):
+        mel, chroma = (_features(y, spec) for spec in FRONT_ENDS.values())
+        labels = np.full((len(y) // (SR // 2), 2), np.nan, np.float32)
+        data.add(LiveClip(f"sound:{k}", f"sound:{k}", -1, labels, music=False), mel, chroma)
+    return data
+
+
+def _add(
+    data: LiveData,
+    dataset: Dataset,
+    song: Song,
+    clip: Clip,
+    fold: int,
+    cache: FeatureCache,
+    words: dict[str, np.ndarray],
+) -> None:
+    mel, chroma = (cache.get(clip.path, spec) for spec in FRONT_ENDS.values())
+    steps = min(len(mel) // 25, len(chroma) // 5)
+    if steps < 8:
+        data.notes.append(
+            f"{clip.path.name}: {steps * STEP_S:g} s, expected at least 4 s; left out"
+        )
+        return
+    labels = np.full((steps, 2), np.nan, np.float32)
+    curve = dataset.labels(song.id)
+    if curve is not None and len(curve):
+        check_labels(song.uid, curve.valence, curve.arousal)
+        t = clip.offset_s + STEP_S * np.arange(1, steps + 1)
+        for k, axis in enumerate((curve.valence, curve.arousal)):
+            labels[:, k] = np.interp(t, curve.t_s, axis, left=np.nan, right=np.nan)
+    cluster = song.raw.get("cluster")
+    quadrant = song.quadrant
+    data.add(
+        LiveClip(
+            f"{song.uid}@{clip.offset_s:g}",
+            song.uid,
+            fold,
+            labels,
+            clip.path,
+            (float(quadrant in ("Q1", "Q4")), float(quadrant in ("Q1", "Q2")))
+            if quadrant
+            else None,
+            None if cluster is None else int(cluster) - 1,
+            _genres(song.genre),
+            words.get(song.uid),
+        ),
+        mel,
+        chroma,
+    )
+
+
+def check_labels(uid: str, valence: np.ndarray, arousal: np.ndarray) -> None:
+    """Refuse labels that are no numbers or not on [-1, 1].
+
+    Raises
+    ------
+    InputError
+        Names the song and the value.
+    """
+    for name, values in (("valence", valence), ("arousal", arousal)):
+        bad = ~np.isfinite(values)
+        if bad.any():
+            raise InputError(f"{uid}: {name} has {int(bad.sum())} NaN; expected numbers in [-1, 1]")
+        if np.abs(values).max() > 1:
+            worst = float(values[np.abs(values).argmax()])
+            raise InputError(
+                f"{uid}: {name} is {worst:g}, expected [-1, 1]; labels on another scale (1 to 9?) "
+                "must be mapped first"
+            )
+
+
+def _features(y: np.ndarray, spec: FrontEndSpec) -> np.ndarray:
+    front_end = FrontEnd(spec)
+    front_end.prime()
+    return np.array(front_end.push(y), np.float32)
+
+
+def _genres(text: str) -> np.ndarray | None:
+    low = text.casefold().strip()
+    for alias, name in _ALIASES.items():
+        low = low.replace(alias, name)
+    found = np.array([genre in low for genre in GENRES], np.float32)
+    return found if found.any() else None
+
+
+def _words_of(root: Path) -> dict[str, np.ndarray]:
+    """Global id -> mean valence and arousal of its mood words (norms of Warriner et al. 2013)."""
+    norms = root / "text" / "Ratings_Warriner_et_al.csv"
+    if not norms.exists():
+        return {}
+    with norms.open(encoding="utf-8", newline="") as file:
+        scale = {
+            r["Word"].casefold(): (
+                (float(r["V.Mean.Sum"]) - 5) / 4,
+                (float(r["A.Mean.Sum"]) - 5) / 4,
+            )
+            for r in csv.DictReader(file)
+        }
+    found: dict[str, np.ndarray] = {}
+    for name, table, key, column in (
+        ("4q", root / "4q" / "panda_dataset_taffc_metadata.csv", "Song", "MoodsStrSplit"),
+        ("mirex", root / "mirex" / "index.csv", "id", "category"),
+    ):
+        if not table.exists():
+            continue
+        with table.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                words = re.findall(r"[a-z]{3,}", row.get(column, "").casefold())
+                values = [scale[w] for w in words if w in scale]
+                if values:
+                    found[f"{name}:{row[key]}"] = np.mean(values, 0).astype(np.float32)
+    if found:
+        say(f"{len(found)} songs have mood words with known valence and arousal")
+    return found

@@ -1,0 +1,198 @@
+"""Figures and page of the live model, from the predictions that `evaluate` kept."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+
+from offline.files import write_text  # noqa: E402
+from offline.live_data import LiveData  # noqa: E402
+from offline.live_scores import FROM  # noqa: E402
+from offline.live_table import table_markdown  # noqa: E402
+
+__all__ = ["write_page"]
+
+AXES = ("valence", "arousal")
+QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
+
+
+def write_page(run: Path, body: dict[str, Any], data: LiveData, out: Path) -> Path:
+    """Write ``live.md`` and its figures into `out`; returns the page.
+
+    Parameters
+    ----------
+    run : Path
+        With ``raw/`` as `evaluate` wrote it.
+    body : dict
+        Of ``scores.json``.
+    """
+    folder = out / "live"
+    folder.mkdir(parents=True, exist_ok=True)
+    raws = {p.stem: dict(np.load(p)) for p in sorted((run / "raw").glob("fold*-seed0.npz"))}
+    y = np.concatenate([r["y"] for r in raws.values()])
+    stream = np.concatenate([r["stream"][:, FROM:] for r in raws.values()])
+    fresh = np.concatenate([r["fresh"] for r in raws.values()])
+    _scatter(y, stream, folder / "scatter.png")
+    _plane(y, stream, folder / "plane.png")
+    _calibration(y, stream, folder / "calibration.png")
+    _context(y, fresh, folder / "context.png")
+    if all("half" in r for r in raws.values()):
+        half = np.concatenate([r["half"] for r in raws.values()])
+        p = np.concatenate([r["quadrant"][:, FROM:, 4:6].mean(1) for r in raws.values()])
+        _confusion(half, p, folder / "quadrants.png")
+    failures = _failures(data, raws, y, stream)
+    text = _TEXT.format(table=table_markdown(body), failures=failures, sounds=_sounds(body))
+    page = out / "live.md"
+    write_text(page, text)
+    return page
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.tight_layout()
+    figure.savefig(path, dpi=80, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _scatter(y: np.ndarray, mood: np.ndarray, path: Path) -> None:
+    figure, axes = plt.subplots(1, 2, figsize=(8, 4))
+    for k, (axis, name) in enumerate(zip(axes, AXES, strict=True)):
+        axis.plot([-1, 1], [-1, 1], color="0.7", lw=1)
+        axis.scatter(y[..., k].mean(1), mood[..., k].mean(1), s=4, alpha=0.5)
+        axis.set(xlabel=f"labelled {name}", ylabel="predicted", xlim=(-1, 1), ylim=(-1, 1))
+    _save(figure, path)
+
+
+def _plane(y: np.ndarray, mood: np.ndarray, path: Path) -> None:
+    figure, axes = plt.subplots(1, 2, figsize=(8, 4))
+    for axis, values, name in zip(axes, (y, mood), ("labels", "predictions"), strict=True):
+        mean = values[..., :2].mean(1)
+        axis.axhline(0, color="0.8", lw=1)
+        axis.axvline(0, color="0.8", lw=1)
+        axis.scatter(mean[:, 0], mean[:, 1], s=4, alpha=0.5)
+        axis.set(title=name, xlabel="valence", ylabel="arousal", xlim=(-1, 1), ylim=(-1, 1))
+    _save(figure, path)
+
+
+def _calibration(y: np.ndarray, mood: np.ndarray, path: Path) -> None:
+    from scipy.stats import norm
+
+    figure, axis = plt.subplots(figsize=(4.2, 4))
+    z = np.linspace(0.05, 3, 60)
+    ideal = 2 * norm.cdf(z) - 1
+    axis.plot(ideal, ideal, color="0.7", lw=1, label="ideal")
+    for k, name in enumerate(AXES):
+        size = np.abs(y[..., k] - mood[..., k]) / mood[..., 2 + k]
+        axis.plot(ideal, [(size <= s).mean() for s in z], label=name)
+    axis.set(xlabel="share expected inside", ylabel="share inside")
+    axis.legend()
+    _save(figure, path)
+
+
+def _context(y: np.ndarray, fresh: np.ndarray, path: Path) -> None:
+    figure, axis = plt.subplots(figsize=(5.5, 3.5))
+    seconds = 0.5 * np.arange(1, fresh.shape[1] + 1)
+    mean = y.mean(1)
+    for k, name in enumerate(AXES):
+        axis.plot(seconds, np.sqrt(((fresh[..., k] - mean[:, None, k]) ** 2).mean(0)), label=name)
+    axis.set(xlabel="seconds heard", ylabel="RMSE against the song's mean label")
+    axis.legend()
+    _save(figure, path)
+
+
+def _confusion(half: np.ndarray, p: np.ndarray, path: Path) -> None:
+    which = lambda v: np.where(  # noqa: E731
+        v[:, 1] > 0.5, np.where(v[:, 0] > 0.5, 0, 1), np.where(v[:, 0] > 0.5, 3, 2)
+    )
+    table = np.zeros((4, 4), int)
+    for a, b in zip(which(half), which(p), strict=True):
+        table[a, b] += 1
+    figure, axis = plt.subplots(figsize=(4, 3.6))
+    axis.imshow(table / table.sum(1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
+    for a in range(4):
+        for b in range(4):
+            axis.text(b, a, str(table[a, b]), ha="center", va="center")
+    axis.set(xticks=range(4), yticks=range(4), xticklabels=QUADRANTS, yticklabels=QUADRANTS,
+             xlabel="said", ylabel="labelled")  # fmt: skip
+    _save(figure, path)
+
+
+def _failures(
+    data: LiveData, raws: dict[str, dict[str, np.ndarray]], y: np.ndarray, mood: np.ndarray
+) -> str:
+    """The songs that are most wrong, in units of sigma."""
+    names = []
+    for name in raws:
+        fold = int(name.removeprefix("fold").split("-")[0])
+        clips = [i for i in data.first_clips((fold,)) if len(data.mel[i]) >= 20
+                 and np.isfinite(data.clips[i].labels[FROM:20]).all()]  # fmt: skip
+        names += [data.clips[i].song for i in clips]
+    wrong = (np.abs(y - mood[..., :2]) / mood[..., 2:4]).mean((1, 2))
+    lines = [
+        "| song | labelled V / A | predicted V / A | sigma V / A |",
+        "| --- | --- | --- | --- |",
+    ]
+    for k in np.argsort(wrong)[::-1][:8]:
+        a, b = y[k].mean(0), mood[k].mean(0)
+        lines.append(
+            f"| {names[k]} | {a[0]:+.2f} / {a[1]:+.2f} | {b[0]:+.2f} / {b[1]:+.2f} | "
+            f"{b[2]:.2f} / {b[3]:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def _sounds(body: dict[str, Any]) -> str:
+    lines = ["| sound | largest abs V | largest abs A | sigma V | sigma A |", "|" + " --- |" * 5]
+    for name, s in body.get("shipped", {}).get("not_music", {}).items():
+        lines.append(
+            f"| {name} | {s['valence']:.2f} | {s['arousal']:.2f} | {s['sigma_valence']:.2f} | "
+            f"{s['sigma_arousal']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+_TEXT = """# The live model: what was measured
+
+Written by `python -m offline evaluate live`. Fold figures come from each fold's and seed's own
+artefact, stepped as it is live; mean over five artist-disjoint folds and three seeds, with the
+spread over seeds. The shipped artefact has heard every fold and is scored on the 58 songs alone.
+
+## Aims
+
+{table}
+
+## Sounds that are no music (shipped artefact; sigma in units of the prior's)
+
+{sounds}
+
+## Figures
+
+Predicted against labelled song means (stream):
+
+![scatter](live/scatter.png)
+
+The plane, labels and predictions:
+
+![plane](live/plane.png)
+
+Calibration:
+
+![calibration](live/calibration.png)
+
+Accuracy against seconds of context, from a fresh start:
+
+![context](live/context.png)
+
+Quadrants of 4Q:
+
+![quadrants](live/quadrants.png)
+
+## Failures
+
+The songs that are most wrong, in units of sigma (stream, held-out fold):
+
+{failures}
+"""
