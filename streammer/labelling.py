@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from streammer.artefacts import OUTPUTS
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.engine import Engine, load_models
@@ -32,14 +33,6 @@ AUDIO_SUFFIXES = frozenset(
 )
 """What is taken from a folder; a file named by itself is tried whatever its suffix."""
 
-OUTPUTS = (
-    "valence",
-    "arousal",
-    "sigma_valence",
-    "sigma_arousal",
-    "p_positive",
-    "p_energetic",
-)
 Row = dict[str, Any]
 
 

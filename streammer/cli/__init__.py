@@ -85,6 +85,9 @@ _COMMANDS = {
 }
 
 
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""No room on the disk, beyond the limit of a file, beyond the quota of the user."""
+
 _ENDLESS = ("listen", "watch")
 """What a signal ends in order, whenever it comes."""
 
@@ -141,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _close_stdout()
         return 0
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in _FULL:
             _close_stdout()
             complain(f"output cannot be written ({error.strerror}): make room and start again")
             return OutputError.exit_code

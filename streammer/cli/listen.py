@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import Parameter
 
 from streammer.cli import complain, on_signals, undash
+from streammer.cli.lines import Lines
 from streammer.config import DEFAULT_ENDPOINT, Pace, StreamConfig, parse_select
 from streammer.errors import OutputError, UsageError
 from streammer.estimate import MoodEstimate
@@ -111,7 +112,7 @@ def listen(
         else:
             if publisher is not None:
                 sinks.append(_Once(f"publishing {name} on {publisher.endpoint}").write)
-            sinks.append(_Lines(sys.stdout, engine.stop).write)
+            sinks.append(Lines(sys.stdout, engine.stop).write)
         summary = engine.run(sinks)
     _say(summary)
     return OutputError.exit_code if log is not None and log.failed else 0
@@ -144,29 +145,6 @@ class _View:
             self._shown = True
             self._stack.enter_context(self._view)
         self._view.update(estimate)
-
-
-class _Lines:
-    """Estimates as lines of JSON on a stream that may be closed by its reader at any time."""
-
-    def __init__(self, out: IO[str], stop: Callable[[], None]) -> None:
-        self._out = out
-        self._stop = stop
-        self._open = True
-
-    def write(self, estimate: MoodEstimate) -> None:
-        """Write one line; when nobody reads any more, end in order."""
-        if not self._open:
-            return
-        try:
-            self._out.write(msgspec.json.encode(estimate).decode() + "\n")
-            self._out.flush()
-        except BrokenPipeError:
-            from streammer.cli import _close_stdout
-
-            self._open = False
-            _close_stdout()
-            self._stop()
 
 
 class _Log:

@@ -157,3 +157,14 @@ def test_closed_descriptors_are_like_dev_null(song_wav, command, closed):
     assert b"bug" not in done.stderr
     if closed == "2>&-":
         assert all(row.startswith(b"{") for row in done.stdout.splitlines())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell sets the limit")
+@pytest.mark.parametrize("command", ["listen {} --pace fast", "label {}", "models"])
+def test_an_output_over_the_limit_of_a_file_is_one_line(song_wav, tmp_path, command):
+    line = f"{sys.executable} -m streammer {command.format(song_wav)} 2>&3 >{tmp_path / 'out'}"
+    limited = ["sh", "-c", f"exec 3>&2; ulimit -f 0; {line}"]
+    done = subprocess.run(limited, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 4, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert b"cannot be written (File too large)" in done.stderr
