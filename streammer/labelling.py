@@ -6,8 +6,11 @@ A file that cannot be used is reported and skipped; the rest is done.
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,26 +145,41 @@ def label_files(
         for path in paths:
             yield label_file(path, config, models, steps=steps)
         return
+    waiting = deque(paths)
+    while waiting:
+        suspects = yield from _in_pool(waiting, jobs, config, steps)
+        for path in suspects:  # one of them has ended its process, the others are innocent
+            if (yield from _in_pool(deque([path]), 1, config, steps)):
+                error = "the process that decoded it has ended: damaged, or out of memory"
+                yield FileResult(str(path), [], error=error)
+
+
+def _in_pool(
+    waiting: deque[Path], jobs: int, config: StreamConfig, steps: bool
+) -> Generator[FileResult, None, list[Path]]:
+    """Label what waits; return what was at work when a process died, if one did."""
     pool = ProcessPoolExecutor(
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin_worker,
         initargs=(config, steps),
     )
+    pending: dict[Future[FileResult], Path] = {}
     try:
-        queue = iter(paths)
-        pending: set[Future[FileResult]] = set()
-        # Only a few files a worker are handed out, so that an interruption ends at once.
-        for path in queue:
-            pending.add(pool.submit(_label_in_worker, path))
-            if len(pending) >= 2 * jobs:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+        while waiting or pending:
+            # Only a few files a worker are handed out, so that an interruption ends at once.
+            while waiting and len(pending) < 2 * jobs:
+                pending[pool.submit(_label_in_worker, waiting[0])] = waiting[0]
+                waiting.popleft()
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                result = future.result()
+                del pending[future]
+                yield result
+    except BrokenProcessPool:
+        return list(pending.values())
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+    return []
 
 
 _worker: tuple[StreamConfig, list[LoadedModel], bool] | None = None
@@ -171,7 +189,16 @@ def _begin_worker(config: StreamConfig, steps: bool) -> None:
     global _worker
     # The parent decides what an interruption means; a worker finishes its file.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="streammer-parent", daemon=True).start()
     _worker = (config, load_models(config.models), steps)
+
+
+def _end_with_parent() -> None:
+    # A parent that was killed cannot tell, and its queue would be waited on for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _label_in_worker(path: Path) -> FileResult:

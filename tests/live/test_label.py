@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -125,6 +126,65 @@ def test_an_interruption_keeps_finished_rows(tmp_path):
     assert 1 <= len(rows) < 40
     assert f"{len(rows)} of 40 files are done" in err.decode()
     assert not beside.exists()
+
+
+def workers_of(process):
+    """Return the processes that decode for `process`."""
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        return [
+            int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()
+        ]
+    except OSError:  # one has just ended
+        return []
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the processes apart")
+
+
+@on_linux
+def test_a_process_that_dies_costs_no_row(tmp_path):
+    song = make_song(20.0, channels=1)
+    for k in range(4):
+        soundfile.write(tmp_path / f"{k}.wav", song, SR)
+    process = subprocess.Popen(
+        [*LABEL, str(tmp_path), "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    first = process.stdout.readline()
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    rest, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    rows = [json.loads(line) for line in (first + rest).splitlines()]
+    assert sorted(Path(r["path"]).name for r in rows) == [f"{k}.wav" for k in range(4)]
+
+
+@on_linux
+def test_a_file_that_ends_every_process_is_named_and_skipped(tmp_path):
+    soundfile.write(tmp_path / "0.wav", make_song(2.0), SR)
+    soundfile.write(tmp_path / "1.wav", make_song(2.0), SR)
+    process = subprocess.Popen([*LABEL, str(tmp_path), "--jobs", "2"], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        for worker in workers_of(process):
+            os.kill(worker, signal.SIGKILL)
+        time.sleep(0.01)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 3
+    skipped = [line for line in err.decode().splitlines() if "process that decoded it" in line]
+    assert len(skipped) == 2
+    assert b"Traceback" not in err
+
+
+@on_linux
+def test_a_kill_leaves_no_process_behind(tmp_path):
+    soundfile.write(tmp_path / "0.wav", make_song(60.0), SR)
+    soundfile.write(tmp_path / "1.wav", make_song(60.0), SR)
+    process = subprocess.Popen([*LABEL, str(tmp_path), "--jobs", "2"], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    workers = workers_of(process)
+    assert workers
+    process.kill()
+    process.communicate(timeout=20)  # its stdout ends when the last process that holds it does
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
