@@ -62,7 +62,7 @@ class LiveEnsemble(nn.Module):
         super().__init__()
         first = members[0]
         self.config = c = first.config
-        self.n = n = len(members)
+        self.n = len(members)
         self.conv_bins = first.conv_bins
         self.gain, self.memory = first.gain, first.memory
         self.kernels = nn.ParameterList()

@@ -7,6 +7,7 @@ while nothing changes, short memory when it does.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ class Texture(nn.Module):
         self.register_buffer("dct", torch.from_numpy((dct * np.sqrt(2 / 80)).T).float())
         t = np.arange(onset_frames)
         hz = np.fft.rfftfreq(512, step_s / frames)
-        inside = [np.flatnonzero((hz >= a) & (hz < b)) for a, b in zip(_RATES, _RATES[1:])]
+        inside = [np.flatnonzero((hz >= a) & (hz < b)) for a, b in pairwise(_RATES)]
         used = np.unique(np.concatenate(inside))
         wave = 2 * np.pi * np.outer(t, used) / 512
         self.register_buffer("cosine", torch.from_numpy(np.cos(wave)).float())
@@ -125,7 +126,7 @@ class Texture(nn.Module):
     def _merged(
         self, far: Tensor, far_sq: Tensor, step: Tensor, step_sq: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Sums and squared deviations of two memories as one.
+        """Merge the sums and squared deviations of two memories.
 
         Deviations are merged as Chan et al. (1979) do: subtracting squares of means instead loses
         what a steady tone varies by in rounding.
@@ -216,9 +217,13 @@ class Texture(nn.Module):
         """Features of the memory; the level of the whole is taken out here."""
         m = self._means(sums)
         sd = (squares / sums[:, -1:].clamp(min=1e-3)).clamp(min=1e-4).sqrt()
-        bands, cepstra, contrast, centre, loud, entropy, rise, moved, flat, quiet, mean_power, q, *rest = (
-            m.split((_BANDS, _CEPSTRA, _GROUPS, 1, 1, 1, _BANDS, _CEPSTRA, 1, 1, 1, 12, 1, 1, 12), 1)
-        )  # fmt: skip
+        spread, plain = m.split((self.n_spread, self.n_means - self.n_spread), 1)
+        bands, cepstra, contrast, centre, loud, entropy = spread.split(
+            (_BANDS, _CEPSTRA, _GROUPS, 1, 1, 1), 1
+        )
+        rise, moved, flat, quiet, mean_power, q, *rest = plain.split(
+            (_BANDS, _CEPSTRA, 1, 1, 1, 12, 1, 1, 12), 1
+        )
         level = (mean_power + 1e-9).log()
         at = _BANDS + _CEPSTRA
         shape = (centre, sd[:, at + _GROUPS : at + _GROUPS + 2], loud - level, flat, quiet)

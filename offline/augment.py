@@ -77,7 +77,7 @@ def _curve(points: Tensor, bins: int) -> Tensor:
 
 
 def equalise(power: Tensor, rng: torch.Generator, spread_db: float, tilt_db: float) -> Tensor:
-    """A smooth random response: six points over the bands and a slope."""
+    """Apply a smooth random response: six points over the bands and a slope."""
     rows, _, bins = power.shape
     curve = _curve(torch.randn(rows, 6, generator=rng) * spread_db, bins)
     slope = (torch.rand(rows, 1, generator=rng) * 2 - 1) * tilt_db * 8.5  # octaves in the range
@@ -86,7 +86,7 @@ def equalise(power: Tensor, rng: torch.Generator, spread_db: float, tilt_db: flo
 
 
 def band_limit(power: Tensor, rng: torch.Generator, centres: Tensor) -> Tensor:
-    """A low-pass of 2.5 to 9 kHz, 24 to 96 dB an octave; half the rows lose their bass too."""
+    """Apply a low-pass of 2.5 to 9 kHz, 24 to 96 dB an octave; half the rows lose bass too."""
     rows = len(power)
     cut = 2500 * 3.6 ** torch.rand(rows, 1, generator=rng)
     slope = 24 * 4 ** torch.rand(rows, 1, generator=rng)
@@ -120,7 +120,7 @@ def add_noise(
 
 
 def reverberate(power: Tensor, rng: torch.Generator) -> Tensor:
-    """A room in the power domain: an exponential tail after each frame, shorter in the treble."""
+    """Add a room in the power domain: an exponential tail after each frame."""
     rows, frames, bins = power.shape
     t60 = 0.3 * 5 ** torch.rand(rows, 1, 1, generator=rng)  # 0.3 .. 1.5 s
     t60 = t60 * torch.linspace(1.2, 0.6, bins)

@@ -39,7 +39,7 @@ def is_live_run(run: Path) -> bool:
 
 
 def recipe_of_run(run: Path) -> Recipe:
-    """The recipe that a run keeps.
+    """Return the recipe that a run keeps.
 
     Raises
     ------
@@ -56,6 +56,11 @@ def recipe_of_run(run: Path) -> Recipe:
 def members_of(plan: LivePlan) -> list[Member]:
     """All members of a plan: every fold held out once with every seed."""
     return [Member(fold, seed) for seed in range(plan.seeds) for fold in range(plan.folds)]
+
+
+def networks_of(plan: LivePlan) -> list[Member]:
+    """All networks of a plan."""
+    return [Member(fold, seed) for seed in range(plan.network_seeds) for fold in range(plan.folds)]
 
 
 def prior_of_data(data: LiveData, folds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +92,7 @@ def train_live(
     write_text(run / "recipe.toml", recipe_text)
     write_json(run / "live.json", {"data": str(root.resolve()), "cache": str(cache.resolve())})
     if plan.has_networks:
-        train_members(data, recipe, plan, run, members_of(plan))
+        train_members(data, recipe, plan, run, networks_of(plan))
     train_kernels(data, plan, run)
     return data
 
@@ -170,7 +175,8 @@ def export_live(
         if path.exists():
             continue
         kernel = load_kernel(run, plan, member.fold, member.seed)
-        networks = [load_member(run, plan, member)] if plan.has_networks else []
+        own = Member(member.fold, min(member.seed, plan.network_seeds - 1))
+        networks = [load_member(run, plan, own)] if plan.has_networks else []
         folds = [f for f in range(plan.folds) if f != member.fold]
         note = {k: f"Held out: fold {member.fold}. Kept for evaluation only." for k in
                 ("Data", "Splits", "Known failures")}  # fmt: skip

@@ -138,7 +138,7 @@ class LiveData:
 
 
 def load_live(
-    root: Path, cache: FeatureCache, *, sounds: int = 180, workers: int = 1, show: bool = False
+    root: Path, cache: FeatureCache, *, sounds: int = 220, workers: int = 1, show: bool = False
 ) -> LiveData:
     """Load every set that lies in `root`, with features from the live front end.
 

@@ -24,12 +24,12 @@ from offline.live_build import (
     recipe_of_run,
 )
 from offline.live_data import SR, TEST58, LiveData
+from offline.live_figures import write_page
 from offline.live_fit import make_rows, textures
 from offline.live_predict import Steps, run_clips, run_sound
 from offline.live_recipe import plan_of
 from offline.live_scores import FROM, constant_of, labels_of, score_fold
 from offline.live_sound_tests import CHANGES
-from offline.live_figures import write_page
 from offline.live_table import over_seeds, table_lines
 from offline.progress import say
 from streammer.errors import InputError
@@ -44,7 +44,7 @@ SONGS_CHANGED = 30
 
 
 def shipped_of(run: Path) -> Path:
-    """The artefact of a run that ships: named after its recipe, or `default` in the zoo.
+    """Return the artefact of a run that ships.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def _native(path: Path) -> tuple[np.ndarray, int, int]:
 
 
 def not_music_of(model: Any, data: LiveData) -> dict[str, Any]:
-    """What is said of sounds that are no music: largest |V|, |A| after 3 s, sigma over the prior's.
+    """Score sounds that are no music: largest |V|, |A| after 2 s, sigma over the prior's.
 
     White noise, hum and a tone are made here with other seeds than in training; recorded speech
     and noise come from the folder ``not_music`` of the data, if there.

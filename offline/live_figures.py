@@ -6,13 +6,13 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
 
-from offline.files import write_text  # noqa: E402
-from offline.live_data import LiveData  # noqa: E402
-from offline.live_scores import FROM  # noqa: E402
-from offline.live_table import table_markdown  # noqa: E402
+from offline.files import write_text
+from offline.live_data import LiveData
+from offline.live_scores import FROM
+from offline.live_table import table_markdown
 
 __all__ = ["write_page"]
 
@@ -123,7 +123,7 @@ def _confusion(half: np.ndarray, p: np.ndarray, path: Path) -> None:
 def _failures(
     data: LiveData, raws: dict[str, dict[str, np.ndarray]], y: np.ndarray, mood: np.ndarray
 ) -> str:
-    """The songs that are most wrong, in units of sigma."""
+    """Return the songs that are most wrong, in units of sigma."""
     names = []
     for name in raws:
         fold = int(name.removeprefix("fold").split("-")[0])

@@ -73,7 +73,9 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kernel : dict
         Fields of `offline.live_fit.KernelPart`.
     folds, seeds : int
-        One member for each held-out fold and seed.
+        One artefact for each held-out fold and seed.
+    network_seeds : int
+        Of the networks, which take their time: seeds beyond share the last of these.
     share : four floats
         Of the networks in valence, arousal, positive and energetic; the kernel machine has the
         rest.
@@ -91,6 +93,7 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loss: LossPart = LossPart()
     folds: int = 5
     seeds: int = 3
+    network_seeds: int = 1
     share: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     smoothing_s: float = 0.0
     average: float = 0.99
@@ -128,7 +131,7 @@ def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def plan_of(recipe: Recipe) -> LivePlan:
-    """Checked plan of a recipe of the family ``live``.
+    """Return the checked plan of a recipe of the family ``live``.
 
     Raises
     ------

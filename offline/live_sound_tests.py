@@ -37,7 +37,7 @@ def _mp3(y: np.ndarray) -> np.ndarray:
 
 
 def _room(y: np.ndarray) -> np.ndarray:
-    """A room of 0.6 s: direct sound and a diffuse tail 3 dB below it."""
+    """Put sound into a room of 0.6 s: direct sound and a diffuse tail 3 dB below it."""
     rng = np.random.default_rng(5)
     t = np.arange(round(0.8 * SR)) / SR
     tail = rng.standard_normal(len(t)) * 10 ** (-3 * t / 0.6)

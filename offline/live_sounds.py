@@ -12,8 +12,10 @@ from scipy.signal import lfilter
 __all__ = ["KINDS", "SR", "make_sound", "not_music"]
 
 SR = 22050
-KINDS = ("noise", "hum", "tone", "sweep", "clicks", "bursts", "voice", "voice", "voice")
-"""Kinds in turn; the voice is the commonest by far outside the laboratory, so here too."""
+KINDS = (
+    "noise", "noise", "noise", "hum", "tone", "sweep", "clicks", "bursts", "voice", "voice", "voice",
+)  # fmt: skip
+"""Kinds in turn; voice and noise are the commonest outside, so here too."""
 
 
 def make_sound(kind: str, rng: np.random.Generator, seconds: float = 10.0) -> np.ndarray:
@@ -45,7 +47,7 @@ def _coloured(n: int, rng: np.random.Generator, slope: float) -> np.ndarray:
 
 
 def _noise(n: int, rng: np.random.Generator) -> np.ndarray:
-    y = _coloured(n, rng, rng.uniform(0, 2))
+    y = _coloured(n, rng, rng.choice([0.0, 1.0, rng.uniform(0, 2)]))
     if rng.random() < 0.5:  # steady, or slowly breathing like surf or traffic
         y = y * (1 + 0.8 * np.sin(2 * np.pi * rng.uniform(0.05, 0.6) * np.arange(n) / SR))
     return y

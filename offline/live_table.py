@@ -19,15 +19,15 @@ _SIMPLE = (
     ("r of song means, valence", "r_valence", "0", "≥ .63", "≥ .70"),
     ("4Q: AUC energetic", "auc_energetic", ".5", "≥ .95", "≥ .97"),
     ("4Q: AUC positive", "auc_positive", ".5", "≥ .81", "≥ .86"),
-    ("4Q: AUC positive in the energetic half", "auc_positive_energetic_half", ".5", "≥ .85", "≥ .90"),
-    ("4Q: AUC positive in the calm half", "auc_positive_calm_half", ".5", "≥ .76", "≥ .82"),
+    ("4Q: AUC positive, energetic half", "auc_positive_energetic_half", ".5", "≥ .85", "≥ .90"),
+    ("4Q: AUC positive, calm half", "auc_positive_calm_half", ".5", "≥ .76", "≥ .82"),
     ("4Q: quadrant accuracy", "quadrant_accuracy", ".27", "≥ .66", "≥ .74"),
     ("reaction t63, arousal [s]", "t63_arousal", "", "≤ 1.5", "≤ 1"),
     ("reaction t63, valence [s]", "t63_valence", "", "≤ 1.5", "≤ 1"),
     ("reaction t90, arousal [s]", "t90_arousal", "", "≤ 3.2", "≤ 2"),
     ("reaction t90, valence [s]", "t90_valence", "", "≤ 3.2", "≤ 2"),
-    ("RMSE 3 s after a cut less that of a fresh start, arousal", "after_cut_arousal", "0", "≤ .00", ""),
-    ("RMSE 3 s after a cut less that of a fresh start, valence", "after_cut_valence", "0", "≤ .00", ""),
+    ("RMSE 3 s after a cut less a fresh start's, arousal", "after_cut_arousal", "0", "≤ .00", ""),
+    ("RMSE 3 s after a cut less a fresh start's, valence", "after_cut_valence", "0", "≤ .00", ""),
     ("inside 1 sigma, arousal", "inside1_arousal", "", ".63-.73", ""),
     ("inside 1 sigma, valence", "inside1_valence", "", ".63-.73", ""),
     ("inside 2 sigma, arousal", "inside2_arousal", "", ".92-.97", ""),
@@ -92,7 +92,7 @@ def rows_of(body: Mapping[str, Any]) -> list[Row]:
 
 
 def table_lines(body: Mapping[str, Any]) -> list[str]:
-    """The table as aligned lines."""
+    """Return the table as aligned lines."""
     rows = [HEAD, *rows_of(body)]
     widths = [max(len(r[k]) for r in rows) for k in range(len(HEAD))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
@@ -105,6 +105,6 @@ def table_lines(body: Mapping[str, Any]) -> list[str]:
 
 
 def table_markdown(body: Mapping[str, Any]) -> str:
-    """The table as Markdown."""
+    """Return the table as Markdown."""
     lines = ["| " + " | ".join(r) + " |" for r in (HEAD, ("---",) * len(HEAD), *rows_of(body))]
     return "\n".join(lines)

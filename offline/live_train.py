@@ -106,7 +106,7 @@ def train_member(
     total = part.epochs * len(batches)
     optimiser = torch.optim.AdamW(net.parameters(), lr=part.lr, weight_decay=part.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, part.lr, total_steps=total + 1, pct_start=plan.warm_up
+        optimiser, part.lr, total_steps=total + 1, pct_start=max(plan.warm_up, 2 / (total + 1))
     )
     average = copy.deepcopy(net)
     parts = {"net": net, "average": average, "optimiser": optimiser, "schedule": schedule}
@@ -145,10 +145,11 @@ def train_members(
     data: LiveData, recipe: Recipe, plan: LivePlan, run: Path, members: Sequence[Member]
 ) -> None:
     """Train every member that is not there yet, and note what it was trained on."""
+    all_folds = tuple(range(plan.folds))
     write_json(
         run / "fitted.json",
         {"data_hash": data.data_hash(), "notes": data.notes, "clips": len(data.clips),
-         "songs": {kind: len({data.clips[i].song for i in data.where(kind, tuple(range(plan.folds)))})
+         "songs": {kind: len({data.clips[i].song for i in data.where(kind, all_folds)})
                    for kind in ("curve", "quadrant", "cluster")}},
     )  # fmt: skip
     for member in members:

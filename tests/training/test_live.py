@@ -1,0 +1,158 @@
+"""The live model from a folder to an artefact, on made-up songs; refusals of bad data."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from offline.features import FeatureCache
+from offline.live_batches import STEPS, Batches
+from offline.live_build import export_live, members_of, train_live
+from offline.live_data import LiveData, check_labels, load_live
+from offline.live_fit import make_rows
+from offline.live_predict import run_clips
+from offline.live_recipe import plan_of
+from offline.live_scores import constant_of, half_scores, mood_scores
+from offline.live_sounds import KINDS, SR, make_sound, not_music
+from offline.live_train import Member, train_member
+from offline.recipe import Recipe, find_recipe, load_recipe
+from offline.synthetic import make_dataset
+from streammer.errors import InputError, UsageError
+from streammer.model import load_model
+
+SMALL = {
+    "network.options.net.channels": [4, 4, 6, 8],
+    "network.options.net.embedding": 12,
+    "network.options.kernel.songs": 20,
+    "network.options.kernel.clips": 12,
+    "network.options.mix": {"curve": 8, "quadrant": 4, "cluster": 2, "sound": 2},
+    "network.options.folds": 2,
+    "network.options.seeds": 1,
+    "training.epochs": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    make_dataset(root, "clips", n_songs=26)
+    make_dataset(root / "4q", "4q", n_songs=12, seconds=20.0)
+    return root
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> LiveData:
+    return load_live(folder, FeatureCache(folder / "cache"), sounds=9)
+
+
+def _recipe(**changes: object) -> Recipe:
+    return load_recipe("live", changes={**SMALL, **changes})
+
+
+def test_folder_gives_labels_at_the_end_of_each_step(data: LiveData) -> None:
+    clips = data.first_clips((0, 1, 2, 3, 4))
+    assert len(clips) == 26 - 6  # the songs of 2015 are in no fold
+    assert all(len(data.clips[i].labels) == 20 == len(data.mel[i]) for i in clips)
+    assert len(data.where("quadrant", (0, 1, 2, 3, 4))) == 12
+    assert len(data.where("sound", (-1,))) == 9
+
+
+def test_rows_of_a_fold_hear_nothing_of_the_others(data: LiveData) -> None:
+    from models.texture import Texture
+
+    plan = plan_of(_recipe())
+    moods, halves = make_rows(data, Texture(threshold=1.35), plan.part, plan.copied)
+    assert np.isfinite(moods.x).all()
+    assert np.isfinite(halves.x).all()
+    assert set(moods.fold.tolist()) <= {-1, 0, 1, 2, 3, 4}
+    assert not moods.centre[moods.fold < 0].any()
+    songs = len(data.first_clips((0, 1, 2, 3, 4)))
+    weight = moods.weight[moods.fold >= 0].sum()
+    assert weight == pytest.approx(songs * 1.5, rel=1e-6)  # fresh .6, spliced .4, copies .5
+
+
+def test_batches_are_the_same_after_a_restart_and_know_what_they_know(data: LiveData) -> None:
+    plan = plan_of(_recipe())
+    first, second = (next(iter(Batches(data, (0, 1, 2), plan, 3).epoch(1))) for _ in range(2))
+    assert torch.equal(first.mel, second.mel)
+    assert first.mel.shape[1:] == (STEPS * 25, 80)
+    known = first.weights["mood"] > 0
+    assert torch.equal(
+        first.targets["mood"][~known], torch.zeros_like(first.targets["mood"][~known])
+    )
+
+
+def test_a_killed_member_goes_on_to_the_same_weights(data: LiveData, tmp_path: Path) -> None:
+    recipe = _recipe()
+    plan, member = plan_of(recipe), Member(0, 0)
+    whole = train_member(data, recipe, plan, member, tmp_path / "a.pt")
+    train_member(data, recipe, plan, member, tmp_path / "b.pt", stop=lambda epoch: epoch == 1)
+    resumed = train_member(data, recipe, plan, member, tmp_path / "b.pt")
+    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_folder_to_artefact(folder: Path, tmp_path: Path) -> None:
+    recipe = _recipe()
+    text = find_recipe("live").read_text(encoding="utf-8")
+    for key, value in (("songs = 600", "songs = 20"), ("clips = 400", "clips = 12"),
+                       ("seeds = 3 ", "seeds = 1 "), ("folds = 5", "folds = 2"),
+                       ("embedding = 128", "embedding = 12"),
+                       ("[16, 24, 40, 64]", "[4, 4, 6, 8]")):  # fmt: skip
+        assert key in text
+        text = text.replace(key, value)
+    run = tmp_path / "run"
+    data = train_live(recipe, text, folder, folder / "cache", run)
+    said = {k: "Made-up songs." for k in ("Data", "Splits", "Known failures")}
+    path = export_live(run, data, tmp_path / "zoo", name="tiny", version="1", sections=said)
+    model = load_model(path)
+    assert model.outputs[:4] == ("valence", "arousal", "sigma_valence", "sigma_arousal")
+    songs = data.first_clips((0, 1, 2, 3, 4))
+    moods = run_clips(model, data, songs, 20)
+    y = np.stack([data.clips[i].labels[5:20] for i in songs])
+    scores = mood_scores(y, moods[:, 5:, :2], constant_of(data, range(5)))
+    assert scores["skill_valence"] > 0.2  # it has heard them: it must beat the constant
+    held = load_model(run / "artefacts" / f"live-{members_of(plan_of(recipe))[0].name}.onnx")
+    assert held.meta.data_hash == data.data_hash()
+
+
+def test_made_up_sounds_are_sound_and_repeat() -> None:
+    for kind in set(KINDS):
+        y = make_sound(kind, np.random.default_rng(0), 2.0)
+        assert y.shape == (2 * SR,)
+        assert 0.01 < np.abs(y).max() <= 1
+    a, b = (np.stack(list(not_music(3, seconds=1.0))) for _ in range(2))
+    assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("values", [[0.1, np.nan], [0.1, 4.2]])
+def test_labels_that_are_no_numbers_or_on_another_scale_are_refused(values: list[float]) -> None:
+    with pytest.raises(InputError, match=r"expected .*\[-1, 1\]"):
+        check_labels("deam:2", np.array(values), np.zeros(2))
+
+
+def test_missing_audio_is_said_and_a_folder_without_any_refused(tmp_path: Path) -> None:
+    make_dataset(tmp_path, "clips", n_songs=12)
+    for path in sorted((tmp_path / "audio_30_40s").iterdir())[1:]:
+        path.unlink()
+    some = load_live(tmp_path, FeatureCache(tmp_path / "cache"), sounds=0)
+    assert "11 of 12 songs have no audio" in some.notes[0]
+    for path in (tmp_path / "audio_30_40s").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="no audio"):
+        load_live(tmp_path, FeatureCache(tmp_path / "cache"), sounds=0)
+
+
+def test_unknown_options_are_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="gama"):
+        plan_of(load_recipe("live", changes={"network.options.kernel.gama": 1.0}))
+
+
+def test_half_scores_count_each_half_apart() -> None:
+    half = np.array([[1, 1], [0, 1], [1, 0], [0, 0]], float)
+    p = np.array([[0.9, 0.9], [0.2, 0.8], [0.3, 0.1], [0.6, 0.2]])
+    scores = half_scores(half, p)
+    assert scores["auc_positive_energetic_half"] == 1
+    assert scores["auc_positive_calm_half"] == 0
+    assert scores["quadrant_accuracy"] == 0.5
