@@ -18,7 +18,9 @@ with quiet():
     with quiet():
         os.write(2, b"NOISE\\n")
     os.write(2, b"NOISE\\n")
-    threading.Thread(target=print, args=("4",), kwargs={"file": sys.stderr}).start()
+    thread = threading.Thread(target=print, args=("4",), kwargs={"file": sys.stderr})
+    thread.start()
+    thread.join()
 os.write(2, b"5\\n")
 with quiet():
     os.write(2, b"NOISE\\n")
