@@ -274,7 +274,9 @@ class Engine:
         now = self._clock.monotonic()
         if self._publisher is None:
             return
-        if stream.state != self._status_state or now >= self._status_due:
+        # Ticks come in steps: the one nearest to 5 s carries it.
+        due = now >= self._status_due - 0.5 * stream.step_s
+        if due or stream.state != self._status_state:
             status = stream.status(reopened=self._reopened(), detail=self._detail_now())
             self._publisher.publish_status(status)
             self._status_state = stream.state

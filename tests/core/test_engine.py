@@ -269,6 +269,22 @@ def on_bus(script, models, *, config=None, **source):
     return engine, bus
 
 
+def test_a_status_is_sent_on_every_change_of_state_and_every_five_seconds(models):
+    x = make_song(21.0)
+    script = [*blocks(x[: 18 * SR]), ("wait", 2.0), *blocks(x[18 * SR :])]
+    engine, bus = on_bus(script, models)
+    clock, sent = engine._clock, []
+    bus.publish_status = lambda status: sent.append((clock.monotonic(), status))
+    states = [e.state for e in engine.estimates()] + ["ended"]
+    changes = [b for a, b in zip(["", *states], states, strict=False) if a != b]
+    told = [status.state for _, status in sent]
+    assert [b for a, b in zip(["", *told], told, strict=False) if a != b] == changes
+    times = [t for t, _ in sent]
+    assert 4.7 < max(np.diff(times)) < 5.3
+    assert sent[-1][1].steps == 42
+    assert sent[-1][1].uptime_s == pytest.approx(23.0, abs=1.0)
+
+
 def test_sound_that_trickles_does_not_put_ticks_off(models):
     # A tenth of the pace of the clock, never silent for 0.75 s.
     x = make_song(2.0)
