@@ -103,21 +103,22 @@ def label_file(
     path: Path, config: StreamConfig, models: Sequence[LoadedModel], *, steps: bool
 ) -> FileResult:
     """Label one file with models that are loaded already."""
+    named = _named(path)
     try:
         # Always a file, whatever its name: mic, or -.
         engine = Engine(FileSource(path, SystemClock()), config, models, pace="fast")
         estimates = list(engine.estimates())
     except StreammerError as error:
-        return FileResult(str(path), [], error=str(error))
+        return FileResult(named, [], error=str(error))
     except Exception as error:  # a file must never end the run of all the others
-        return FileResult(str(path), [], error=f"{type(error).__name__}: {error}")
+        return FileResult(named, [], error=f"{type(error).__name__}: {error}")
     summary = engine.summary()
     rows = (
-        [{"path": str(path), **msgspec.structs.asdict(e)} for e in estimates]
+        [{"path": named, **msgspec.structs.asdict(e)} for e in estimates]
         if steps
-        else [_file_row(path, engine.heard_s, estimates)]
+        else [_file_row(named, engine.heard_s, estimates)]
     )
-    return FileResult(str(path), rows, warning=summary.detail)
+    return FileResult(named, rows, warning=summary.detail)
 
 
 def label_files(
@@ -151,7 +152,7 @@ def label_files(
         for path in suspects:  # one of them has ended its process, the others are innocent
             if (yield from _in_pool(deque([path]), 1, config, steps)):
                 error = "the process that decoded it has ended: damaged, or out of memory"
-                yield FileResult(str(path), [], error=error)
+                yield FileResult(_named(path), [], error=error)
 
 
 def _in_pool(
@@ -207,14 +208,19 @@ def _label_in_worker(path: Path) -> FileResult:
     return label_file(path, config, models, steps=steps)
 
 
-def _file_row(path: Path, duration_s: float, estimates: Sequence[MoodEstimate]) -> Row:
+def _named(path: Path) -> str:
+    # A name that is no Unicode is said as well as can be: no table takes it as it is.
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _file_row(named: str, duration_s: float, estimates: Sequence[MoodEstimate]) -> Row:
     counted = [e for e in estimates if e.state in ("live", "clipping")] or list(estimates)
     means: Row = {}
     for name in OUTPUTS:
         values = [value for e in counted if (value := getattr(e, name)) is not None]
         means[name] = sum(values) / len(values) if values else None
     return {
-        "path": str(path),
+        "path": named,
         "duration_s": duration_s,
         **means,
         "n_steps": len(estimates),

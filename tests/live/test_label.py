@@ -128,6 +128,23 @@ def test_an_interruption_keeps_finished_rows(tmp_path):
     assert not beside.exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode elsewhere")
+@pytest.mark.parametrize("out", [None, "moods.csv", "moods.parquet"])
+def test_a_file_name_that_is_no_unicode_is_said_as_well_as_can_be(tmp_path, out):
+    music = tmp_path / "music"
+    music.mkdir()
+    soundfile.write(tmp_path / "song.wav", make_song(1.0), SR)
+    os.rename(tmp_path / "song.wav", os.fsencode(music) + b"/caf\xe9.wav")
+    if out and out.endswith("parquet"):
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    code, text, err = run(music, *(["--out", tmp_path / out] if out else []))
+    assert code == 0, err
+    if out is None:
+        assert json.loads(text)["path"].endswith("caf\ufffd.wav")
+    elif out.endswith("csv"):
+        assert "caf\ufffd.wav" in (tmp_path / out).read_text(encoding="utf-8")
+
+
 def workers_of(process):
     """Return the processes that decode for `process`."""
     try:
