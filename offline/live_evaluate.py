@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from models.texture import Texture
+from offline.datasets import load_dataset
 from offline.datasets.audio import read_mono
 from offline.export import attach_metrics
 from offline.files import write_json
@@ -31,6 +32,7 @@ from offline.live_recipe import plan_of
 from offline.live_scores import FROM, constant_of, labels_of, score_fold
 from offline.live_sound_tests import CHANGES
 from offline.live_table import over_seeds, table_lines
+from offline.live_train import Member
 from offline.progress import say
 from streammer.errors import InputError
 from streammer.model import load_model
@@ -82,6 +84,9 @@ def evaluate_live(run: Path, data: LiveData) -> list[str]:
     if "robustness" not in body:
         body["robustness"] = _robustness(run, data)
         write_json(path, body)
+    if "demo" not in body:
+        body["demo"] = _demo(run, data)
+        write_json(path, body)
     shipped = shipped_of(run)
     model = load_model(shipped)
     if "shipped" not in body:
@@ -104,6 +109,13 @@ def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
             k: {"value": v} for k, v in body["shipped"]["test58"].items()
         },
         "changed sound, mean change": body.get("robustness", {}),
+        "boosting on the same statistics, fold means": {
+            k: {
+                "mean": float(np.mean([s[k] for n, s in body["boosting"].items() if n != "test58"]))
+            }
+            for k in ("skill_valence", "skill_arousal", "auc_positive", "auc_energetic")
+            if all(k in s for n, s in body["boosting"].items() if n != "test58")
+        },
     }
 
 
@@ -190,6 +202,41 @@ def _robustness(run: Path, data: LiveData) -> dict[str, dict[str, float]]:
                for k, axis in enumerate(("valence", "arousal"))}
         for name, all_ in moved.items() if all_
     }  # fmt: skip
+
+
+def _demo(run: Path, data: LiveData) -> dict[str, float]:
+    """Run the full 45 s excerpts, each through the artefact that has not heard its fold.
+
+    Root mean square error of blocks of the excerpt; curves go to ``raw/demo.npz``.
+    """
+    plan = plan_of(recipe_of_run(run))
+    root = Path(json.loads((run / "live.json").read_text(encoding="utf-8"))["data"])
+    dataset = load_dataset(root)
+    fold_of = {c.song: c.fold for c in data.clips}
+    curves: dict[str, np.ndarray] = {}
+    for song in dataset:
+        files = [c for c in song.clips if c.path.parent.name == "demo"]
+        labels = dataset.labels(song.id)
+        fold = fold_of.get(song.uid, -1)
+        if not files or labels is None or not 0 <= fold < plan.folds:
+            continue
+        model = load_model(artefact_of(run, Member(fold, 0)))
+        mood = run_sound(model, resample(*_native(files[0].path)))
+        t = 0.5 * np.arange(1, len(mood) + 1)
+        true = np.stack([np.interp(t, labels.t_s, x, left=np.nan, right=np.nan)
+                         for x in (labels.valence, labels.arousal)], 1)  # fmt: skip
+        curves[song.id] = np.concatenate((true, mood[:, :4]), 1)[:88]
+    if not curves:
+        return {}
+    np.savez_compressed(run / "raw" / "demo.npz", **curves)
+    stacked = np.stack([c for c in curves.values() if len(c) == 88])
+    out: dict[str, float] = {"songs": len(curves)}
+    for first, last in ((30, 44), (44, 60), (60, 74), (74, 88)):
+        part = stacked[:, first:last]
+        for k, axis in enumerate(("valence", "arousal")):
+            error = np.sqrt(np.nanmean((part[..., k] - part[..., 2 + k]) ** 2))
+            out[f"rmse_{axis}_{first / 2:g}_{last / 2:g}s"] = float(error)
+    return out
 
 
 def _native(path: Path) -> tuple[np.ndarray, int, int]:

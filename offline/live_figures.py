@@ -44,8 +44,13 @@ def write_page(run: Path, body: dict[str, Any], data: LiveData, out: Path) -> Pa
         half = np.concatenate([r["half"] for r in raws.values()])
         p = np.concatenate([r["quadrant"][:, FROM:, 4:6].mean(1) for r in raws.values()])
         _confusion(half, p, folder / "quadrants.png")
+    _reaction(raws, folder / "reaction.png")
+    if (run / "raw" / "demo.npz").exists():
+        _demo(dict(np.load(run / "raw" / "demo.npz")), folder / "demo.png")
     failures = _failures(data, raws, y, stream)
-    text = _TEXT.format(table=table_markdown(body), failures=failures, sounds=_sounds(body))
+    text = _TEXT.format(
+        table=table_markdown(body), failures=failures, sounds=_sounds(body), demo=_demo_text(body)
+    )
     page = out / "live.md"
     write_text(page, text)
     return page
@@ -103,6 +108,33 @@ def _context(y: np.ndarray, fresh: np.ndarray, path: Path) -> None:
     _save(figure, path)
 
 
+def _reaction(raws: dict[str, dict[str, np.ndarray]], path: Path) -> None:
+    figure, axis = plt.subplots(figsize=(5.5, 3.5))
+    seconds = 0.5 * np.arange(-19, 21)
+    for name in AXES:
+        curves = [r[f"join_{name}"] for r in raws.values() if f"join_{name}" in r]
+        if curves:
+            axis.plot(seconds, np.mean(curves, 0), label=name)
+    for share in (0.632, 0.9):
+        axis.axhline(share, color="0.8", lw=1)
+    axis.axvline(0, color="0.8", lw=1)
+    axis.set(xlabel="seconds after the join", ylabel="share of the change", xlim=(-3, 10))
+    axis.legend()
+    _save(figure, path)
+
+
+def _demo(curves: dict[str, np.ndarray], path: Path) -> None:
+    figure, axes = plt.subplots(2, 5, figsize=(12, 4.6), sharex=True, sharey=True)
+    for axis, (song, c) in zip(axes.flat, curves.items(), strict=False):
+        t = 0.5 * np.arange(1, len(c) + 1)
+        for k, (name, colour) in enumerate(zip(AXES, ("C0", "C1"), strict=True)):
+            axis.plot(t, c[:, k], color=colour, lw=2.5, alpha=0.35)
+            axis.plot(t, c[:, 2 + k], color=colour, lw=1, label=name)
+        axis.set(title=f"DEAM {song}", ylim=(-0.9, 0.9))
+    axes[0, 0].legend(fontsize=7)
+    _save(figure, path)
+
+
 def _confusion(half: np.ndarray, p: np.ndarray, path: Path) -> None:
     which = lambda v: np.where(  # noqa: E731
         v[:, 1] > 0.5, np.where(v[:, 0] > 0.5, 0, 1), np.where(v[:, 0] > 0.5, 3, 2)
@@ -142,6 +174,16 @@ def _failures(
             f"{b[2]:.2f} / {b[3]:.2f} |"
         )
     return "\n".join(lines)
+
+
+def _demo_text(body: dict[str, Any]) -> str:
+    demo = body.get("demo", {})
+    spans = [k.removeprefix("rmse_valence_") for k in demo if k.startswith("rmse_valence")]
+    said = [
+        f"{s.replace('_', '-')}: {demo[f'rmse_arousal_{s}']:.2f} / {demo[f'rmse_valence_{s}']:.2f}"
+        for s in spans
+    ]
+    return f" (RMSE arousal / valence by seconds heard: {', '.join(said)})" if said else ""
 
 
 def _sounds(body: dict[str, Any]) -> str:
@@ -185,6 +227,15 @@ Calibration:
 Accuracy against seconds of context, from a fresh start:
 
 ![context](live/context.png)
+
+Step response on joins of two songs (labels at least .4 apart), mean over folds:
+
+![reaction](live/reaction.png)
+
+The ten full excerpts through the artefacts that have not heard them: labels broad, predictions
+thin{demo}:
+
+![demo](live/demo.png)
 
 Quadrants of 4Q:
 

@@ -66,12 +66,19 @@ def half_scores(half: np.ndarray, p: np.ndarray) -> dict[str, float]:
 
 
 def reaction(
-    model: Steps, data: LiveData, clips: Sequence[int], *, least: float = 0.4, most: int = 300
+    model: Steps,
+    data: LiveData,
+    clips: Sequence[int],
+    *,
+    least: float = 0.4,
+    most: int = 300,
+    curves: dict[str, np.ndarray] | None = None,
 ) -> dict[str, float]:
     """Seconds to 63 % and 90 % of the mean change on joins of two songs, per axis.
 
     Joins of songs whose labels differ by `least` or more; each curve is turned so that it rises,
-    the mean over the joins goes from the last two seconds before to the last three after.
+    the mean over the joins goes from the last two seconds before to the last three after. The
+    mean curves, from 0 before to 1 after, are left in `curves` when it is given.
     """
     labels = labels_of(data, clips).mean(1)
     rng = np.random.default_rng(0)
@@ -82,18 +89,20 @@ def reaction(
         if not pairs:
             continue
         chosen = [pairs[j] for j in rng.permutation(len(pairs))[:most]]
-        curves = []
+        moods = []
         for at in range(0, len(chosen), 64):
             mel, chroma = (
                 np.stack([np.concatenate([x[clips[a]][:20].numpy(), x[clips[b]][:20].numpy()])
                           for a, b in chosen[at : at + 64]])
                 for x in (data.mel, data.chroma)
             )  # fmt: skip
-            curves.append(run_batch(model, mel, chroma)[..., k])
+            moods.append(run_batch(model, mel, chroma)[..., k])
         sign = np.sign([labels[b, k] - labels[a, k] for a, b in chosen])
-        mean = (np.concatenate(curves) * sign[:, None]).mean(0)
+        mean = (np.concatenate(moods) * sign[:, None]).mean(0)
         before, after = mean[16:20].mean(), mean[34:40].mean()
         risen = (mean[19:] - before) / (after - before)
+        if curves is not None:
+            curves[f"join_{axis}"] = (mean - before) / (after - before)
         for share, name in ((0.632, "t63"), (0.9, "t90")):
             out[f"{name}_{axis}"] = _crossing(risen, share)
     return out
@@ -138,5 +147,5 @@ def score_fold(
         scores |= half_scores(half, moods[:, FROM:, 4:6].mean(1))
         raw |= {"half": half, "quadrant": moods}
     if joins:
-        scores |= reaction(model, data, clips)
+        scores |= reaction(model, data, clips, curves=raw)
     return scores, raw

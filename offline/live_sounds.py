@@ -13,7 +13,8 @@ __all__ = ["KINDS", "SR", "make_sound", "not_music"]
 
 SR = 22050
 KINDS = (
-    "noise", "noise", "noise", "hum", "tone", "sweep", "clicks", "bursts", "voice", "voice", "voice",
+    "noise", "noise", "noise", "hum", "tone", "sweep", "clicks", "bursts",
+    "voice", "voice", "voice",
 )  # fmt: skip
 """Kinds in turn; voice and noise are the commonest outside, so here too."""
 
