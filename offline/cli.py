@@ -411,8 +411,14 @@ def report(
     runs: Runs = Path("runs/reproduce"),
     cache: Cache = DEFAULT_CACHE,
     out: Path = Path("docs"),
+    live: Path | None = None,
 ) -> None:
     """Write report.md and report.html from the runs that have finished.
+
+    Parameters
+    ----------
+    live
+        Run of `train live`, exported: its folds' artefacts are scored beside the others.
 
     Examples
     --------
@@ -420,7 +426,7 @@ def report(
     """
     from offline.report import write_report
 
-    print(write_report(deam, runs, cache, out))
+    print(write_report(deam, runs, cache, out, live))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

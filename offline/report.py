@@ -13,7 +13,8 @@ from offline.document import Document
 from offline.evaluation import score_predictions
 from offline.files import write_text
 from offline.literature import TOPICS
-from offline.metrics import Interval, Scores, bootstrap_paired
+from offline.live_rows import SIGMA, adopt_live
+from offline.metrics import Interval, Scores, bootstrap_paired, coverage
 from offline.recipe import Recipe
 from offline.runs import Predictions, Run, open_run
 from streammer.errors import InputError
@@ -86,7 +87,7 @@ def collect(runs: Path) -> list[System]:
     return systems
 
 
-def write_report(deam: Path, runs: Path, cache: Path, out: Path) -> Path:
+def write_report(deam: Path, runs: Path, cache: Path, out: Path, live: Path | None = None) -> Path:
     """Write ``report.md``, ``report.html`` and ``report/*.png``; returns the first.
 
     Parameters
@@ -98,8 +99,13 @@ def write_report(deam: Path, runs: Path, cache: Path, out: Path) -> Path:
     cache : Path
         Folder of cached features and of cross-validated baselines.
     out : Path
+    live : Path, optional
+        Folder of the live model's run, whose folds' artefacts are scored beside the others.
     """
     dataset = load_dataset(deam)
+    if live is not None:
+        strides = {s.recipe.evaluation.stride for s in collect(runs)}
+        adopt_live(live, dataset, deam, cache, runs, max(strides))
     systems = collect(runs)
     own = [s for s in systems if s.recipe.data.split not in ("artist", "song")]
     systems = [s for s in systems if s not in own]
@@ -403,12 +409,37 @@ def _figures(
     if histories:
         figures.learning(histories, folder / "learning.png")
         doc.figure("report/learning.png", "Learning curves of the first fold.")
-    sigma = [s for s in dynamic if s.recipe.family == "live"]
-    if not sigma:
+    held = _sigma(dynamic)
+    if held:
+        figures.calibration(held, folder / "calibration.png")
+        inside = "; ".join(
+            f"{axis}: {coverage(y, p, s):.2f} within 1 sigma, {coverage(y, p, s, 2.0):.2f} within 2"
+            for axis, (y, p, s) in held.items()
+        )
+        doc.figure(
+            "report/calibration.png", "Calibration of the live model's sigma, held-out songs."
+        )
+        doc.text(f"{inside} (a Gaussian: .68 and .95).")
+    else:
         doc.text(
             "Calibration of sigma: none of the published systems gives an uncertainty; the live "
             "model's is on its card."
         )
+
+
+def _sigma(systems: list[System]) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Labels, predictions and sigma of the live model's folds together, per axis."""
+    found = []
+    for system in systems:
+        for run in system.runs:
+            path = run.path / SIGMA
+            if path.exists():
+                with np.load(path) as held:
+                    found.append((held["y"], held["p"], held["sigma"]))
+    if not found:
+        return {}
+    y, p, s = (np.concatenate(part) for part in zip(*found, strict=True))
+    return {axis: (y[:, k], p[:, k], s[:, k]) for axis, k in (("arousal", 1), ("valence", 0))}
 
 
 def _history(run: Run) -> tuple[np.ndarray, np.ndarray] | None:

@@ -101,13 +101,13 @@ def sound(song: SynthSong, start_s: float, seconds: float, sr: int = SR) -> np.n
         for k in range(1, 5):
             y += amount * bright ** (k - 1) * np.sin(2 * np.pi * f * k * t)
     register = 500.0 * 2 ** (1.5 * (v + 1))
-    y += 0.7 * np.sin(2 * np.pi * np.cumsum(register) / sr)
+    y += 0.9 * np.sin(2 * np.pi * np.cumsum(register) / sr)
     beats = np.cumsum((1.0 + 1.5 * (a + 1) / 2) / sr)
     y *= 0.35 + 0.65 * np.exp(-6 * (beats % 1.0))
     rng = np.random.default_rng(song.seed)
     y += 0.02 * rng.standard_normal(len(t))
     gain = 10 ** ((-32 + 22 * (a + 1) / 2) / 20)
-    return (0.35 * gain * y).clip(-1, 1).astype(np.float32)
+    return (0.3 * gain * y).clip(-1, 1).astype(np.float32)
 
 
 def _table(path: Path, header: list[str], rows: list[list[object]], blank: str = "") -> None:

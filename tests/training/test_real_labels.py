@@ -120,3 +120,38 @@ def test_the_2013_split_is_not_artist_disjoint(emomusic):
     key = {s.uid: artist_key(s.artist) for s in emomusic}
     dev = {key[u] for u in split.train + split.validation}
     assert len(dev & {key[u] for u in split.test} - {""}) >= 50
+
+
+def test_the_published_traps_are_computed_from_the_labels(real_data):
+    from offline.literature import explain
+
+    constants = "\n".join(explain(real_data, "constants"))
+    assert (
+        "the 58 full songs of 2015, arousal: constant +0.139 has RMSE per song 0.264" in constants
+    )
+    assert (
+        "the 58 full songs of 2015, valence: constant +0.100 has RMSE per song 0.267" in constants
+    )
+    assert "has RMSE per song 0.194, pooled 0.232" in constants
+    assert "25 of 1441 training songs and 7 of 361" in "\n".join(explain(real_data, "generator"))
+    joint = "\n".join(explain(real_data, "joint-split"))
+    assert "125 official emoMusic test songs 82 are in its DEAM training list and 16" in joint
+    assert "Of its 270 DEAM test songs 86" in joint
+
+
+def test_svr_on_opensmile_means_reaches_the_known_r2(real_data, tmp_path):
+    from offline.classical import cross_validate, descriptors, find_table
+    from offline.features import FeatureCache
+    from offline.metrics import r2
+
+    deam = load_dataset(real_data, "clips")
+    table = find_table(deam.root)
+    if table is None:
+        pytest.skip("no table of openSMILE means beside the labels")
+    x, songs = descriptors(deam, deam.songs, FeatureCache(tmp_path), table)
+    assert x.shape == (1802, 130)
+    y = np.array([(s.valence, s.arousal) for s in songs])
+    for by, arousal, valence in (("song", 0.63, 0.32), ("artist", 0.62, 0.30)):
+        p = cross_validate(x, songs, "svr", by=by)
+        assert r2(y[:, 1], p[:, 1]) >= arousal
+        assert r2(y[:, 0], p[:, 0]) >= valence

@@ -193,3 +193,34 @@ def test_reproduce_writes_a_report_and_goes_on_where_it_was(data, cache, tmp_pat
     assert {r.name: (r / "fitted.json").stat().st_mtime_ns for r in runs} == before
     assert (tmp_path / "out" / "report.md").read_text() == text
     capsys.readouterr()
+
+
+def test_the_live_models_folds_are_scored_beside_the_others(data, cache, tmp_path, capsys):
+    from streammer.artefacts import DEFAULT_MODEL, find_artefact
+
+    artefacts = tmp_path / "live" / "artefacts"
+    artefacts.mkdir(parents=True)
+    model = find_artefact(DEFAULT_MODEL)
+    for fold in (0, 1):
+        (artefacts / f"live-fold{fold}-seed0.onnx").write_bytes(model.read_bytes())
+    runs = ["--cache", str(cache), "--runs", str(tmp_path / "runs")]
+    assert main(["reproduce", "--deam", str(data), *runs, "--quick", "--workers", "1",
+                 "--only", "chroma-lstm", "--no-report"]) == 0  # fmt: skip
+    args = ["report", "--deam", str(data), *runs, "--out", str(tmp_path / "out")]
+    assert main([*args, "--live", str(tmp_path)]) == 3
+    assert "no artefact of a fold" in capsys.readouterr().err
+    assert main([*args, "--live", str(tmp_path / "live")]) == 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "| live | mended |" in text
+    assert "within 1 sigma" in text
+    assert (tmp_path / "out" / "report" / "calibration.png").exists()
+    capsys.readouterr()
+
+
+def test_figures_of_the_literature_follow_from_the_labels(data, capsys):
+    for topic in ("exchange", "constants", "generator", "joint-split"):
+        assert main(["data", "explain", topic, str(data)]) == 0
+    out = capsys.readouterr().out
+    assert "EXCHANGED" in out
+    assert "oracle song mean" in out
+    assert "not computed" in out  # the ids of the joint split are not in a made-up set
