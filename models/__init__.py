@@ -1,0 +1,1 @@
+"""Networks in torch, one family a file; nothing of ours is imported here."""

@@ -1,0 +1,1 @@
+"""The laboratory: data sets, features, training, evaluation, export and reports."""
