@@ -63,7 +63,7 @@ class SpectralNet(nn.Module):
         self.register_buffer("std", torch.ones(n_bins))
         self.body = SPECTRAL[name](self.image, width, dropout)
         if not faithful:
-            _normalise(self.body)
+            _mend(self.body)
         self.linear_head = name == "crnn-res"
 
     def compress(self, x: Tensor) -> Tensor:
@@ -87,15 +87,16 @@ class SpectralNet(nn.Module):
         return F.relu(y) if self.faithful and not self.linear_head else y
 
 
-def _normalise(net: nn.Module) -> None:
-    """Put batch normalisation after every convolution but those of the attention maps."""
+def _mend(net: nn.Module) -> None:
+    """Put batch normalisation after every convolution; give attention maps their sigmoids."""
     for name, child in net.named_children():
         if isinstance(child, Attention):
+            child.faithful = False
             continue
         if isinstance(child, nn.Conv2d):
             setattr(net, name, nn.Sequential(child, nn.BatchNorm2d(child.out_channels)))
         else:
-            _normalise(child)
+            _mend(child)
 
 
 def _head(n_in: int, units: Sequence[int], width: float, *, linear: bool = False) -> nn.Sequential:
@@ -245,20 +246,32 @@ class Recurrent(nn.Module):
 
 
 class Attention(nn.Module):
-    """Channel and spatial attention with ReLU inside both maps, as the original has it.
+    """Channel and spatial attention.
 
     Parameters
     ----------
     max_only : bool
         Leave the averages out (cbam_2).
+
+    Notes
+    -----
+    The original has a ReLU inside both maps, and no sigmoid after the spatial one, so that a map
+    can die; `faithful` keeps that, the mended form is that of the CBAM paper.
     """
+
+    faithful = True
 
     def __init__(self, n: int, kernel: int, *, max_only: bool) -> None:
         super().__init__()
         self.max_only = max_only
-        self.shared = nn.Sequential(nn.Linear(n, max(1, n // 2)), nn.ReLU(),
-                                    nn.Linear(max(1, n // 2), n), nn.ReLU())  # fmt: skip
+        self.reduce = nn.Linear(n, max(1, n // 2))
+        self.expand = nn.Linear(max(1, n // 2), n)
         self.spatial = nn.Conv2d(1 if max_only else 2, 1, kernel, padding=kernel // 2)
+
+    def shared(self, x: Tensor) -> Tensor:
+        """[batch, channels] -> the channels' weights before the sigmoid."""
+        x = self.expand(F.relu(self.reduce(x)))
+        return F.relu(x) if self.faithful else x
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, channels, bins, time] -> the same shape, attended."""
@@ -269,7 +282,8 @@ class Attention(nn.Module):
         maps = [x.amax(1, keepdim=True)]
         if not self.max_only:
             maps.insert(0, x.mean(1, keepdim=True))
-        return x * F.relu(self.spatial(torch.cat(maps, dim=1)))
+        where = self.spatial(torch.cat(maps, dim=1))
+        return x * (F.relu(where) if self.faithful else torch.sigmoid(where))
 
 
 class Cbam(nn.Module):

@@ -90,6 +90,7 @@ def export_run(run: Run, out: Path | None = None, *, name: str = "", version: st
     net = load_weights(build_network(recipe), run.path / "checkpoints" / fitted["best"])
     module, step_s = stepping_module(recipe, net, fitted["sizes"][1])
     causal = is_causal(recipe)
+    source = {"clips": "DEAM (10 s clips)", "deam": "DEAM"}.get(run.layout, run.layout)
     text = (run.path / "recipe.toml").read_text(encoding="utf-8")
     meta = {
         "name": name or artefact_name(recipe),
@@ -99,7 +100,7 @@ def export_run(run: Run, out: Path | None = None, *, name: str = "", version: st
         "warmup_s": max(recipe.data.window_s, 2.0) if causal else step_s,
         "prior": fitted["prior"],
         "licence": LICENCE,
-        "trained_on": f"{fitted['n_train']} songs ({run.layout} layout), {run.split.name}",
+        "trained_on": f"{fitted['n_train']} songs of {source}, {run.split.name}",
         "recipe": text or recipe.name,
         "data_hash": fitted["data_hash"],
     }

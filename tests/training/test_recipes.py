@@ -21,7 +21,7 @@ SPECTRAL = [n for n in PUBLISHED if load_recipe(n).family == "spectral"]
 SPECIAL = {
     "dense": {"training.lr": 3e-4, "training.epochs": 20},
     "crnn": {"training.lr": 2e-3, "training.epochs": 14},
-    "crnn-cbam": {"training.epochs": 10},
+    "crnn-bilstm": {"training.lr": 2e-3, "training.epochs": 12},
     "crnn-gru3": {"training.batch": 4},
     "crnn-mobile": {"training.batch": 4},
     "crnn-res": {"training.epochs": 6},
@@ -49,7 +49,7 @@ def tiny(name, **more):
             "training.lr": 2e-3,
             "training.batch": 16,
             "data.per_clip": 5,
-        }
+        } | ({"training.epochs": 16, "training.lr": 5e-4} if "mfcc" in name else {})
     if recipe.family == "chroma":
         changes |= {"training.epochs": 60, "training.batch": 8, "training.patience": 20}
     if recipe.family == "stacked":
