@@ -29,9 +29,9 @@ class KernelMood(nn.Module):
         Largest size of each z.
     gamma : float
         ``k(z, c) = exp(-gamma |z - c|^2)``.
-    heads : Tensor [shape=(m, 6)]
-        Valence, arousal, their ln sigma, positive, energetic.
-    offset : Tensor [shape=(6,)]
+    heads : Tensor [shape=(m, 7)]
+        Valence, arousal, their ln sigma, positive, energetic, and how much this is music.
+    offset : Tensor [shape=(7,)]
         What is said where no kernel reaches.
     """
 
@@ -49,6 +49,7 @@ class KernelMood(nn.Module):
         super().__init__()
         self.texture = texture
         self.gamma = gamma
+        self.steep = 12.0
         self.register_buffer("centres", centres.T.contiguous())
         self.register_buffer("shift", shift)
         self.register_buffer("scale", scale)
@@ -61,7 +62,10 @@ class KernelMood(nn.Module):
         return self.texture.zero_state(batch)
 
     def read(self, features: Tensor) -> Tensor:
-        """Raw heads ``[b, 6]`` of features ``[b, n]``."""
+        """Raw heads ``[b, 6]`` of features ``[b, n]`` and, last, the share of music in 0 .. 1.
+
+        What is no music is said to be in the middle, with the prior's sigma.
+        """
         # The heads are large and of both signs: their sum is taken in double precision, or two
         # runtimes would differ by more than the contract allows.
         z = ((features - self.shift) * self.scale).double()
@@ -70,10 +74,13 @@ class KernelMood(nn.Module):
         sizes = (centres * centres).sum(0)
         apart = (z * z).sum(1, keepdim=True) + sizes - 2 * torch.matmul(z, centres)
         near = torch.exp(-self.gamma * apart.clamp(min=0))
-        return torch.matmul(near, self.heads.double()).float() + self.offset
+        raw = torch.matmul(near, self.heads.double()).float() + self.offset
+        music = torch.sigmoid(self.steep * (raw[:, 6:] - 0.5))
+        sigma = self.offset[2:4] + music * (raw[:, 2:4] - self.offset[2:4])
+        return torch.cat((music * raw[:, :2], sigma, music * raw[:, 4:6], music), 1)
 
     def forward(self, mel: Tensor, chroma: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Return raw heads after one step and the next states."""
+        """Return raw heads and the share of music after one step, and the next states."""
         features, _, *new = self.texture(mel, chroma, *state)
         return self.read(features), *new
 
@@ -123,13 +130,13 @@ class LiveModel(nn.Module):
     def forward(self, mel: Tensor, chroma: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Return valence, arousal, their sigmas, p_positive, p_energetic, and the next states."""
         raw, *new = self.kernel(mel, chroma, *state[: self.n_kernel])
-        point = torch.cat((raw[:, :2], raw[:, 4:]), 1)
+        point, music = torch.cat((raw[:, :2], raw[:, 4:6]), 1), raw[:, 6:]
         if self.networks is not None:
             at = self.n_kernel
             heads, *more = self.networks.members_raw(mel, chroma, *state[at : at + self.n_networks])
             new += more
             mean = heads[:, -1].mean(1)
-            mean = torch.cat((mean[:, :2], mean[:, 4:6]), 1)
+            mean = music * torch.cat((mean[:, :2], mean[:, 4:6]), 1)
             point = point + self.share * (mean - point)
         said = torch.cat((point, raw[:, 2:4]), 1)
         if self.smooth is not None:

@@ -214,12 +214,22 @@ def fit_kernel(
     sigma = np.exp(expected[music]) * prior_sd
     stretch = np.quantile(np.abs(outside - target)[music] / sigma, 0.683, axis=0)
     doubt = doubt + _constant(inner, k_mood[music], np.log(stretch), part)
-    heads = np.concatenate((mood, doubt, half * steep), 1)
-    offset = np.concatenate((mean, np.log(prior_sd), np.zeros(2)))
+    music_head = _music(np.concatenate((k_mood, k_half)), Rows.joined([a, b]), inner, part.ridge)
+    heads = np.concatenate((mood, doubt, half * steep, music_head), 1)
+    offset = np.concatenate((mean, np.log(prior_sd), np.zeros(3)))
     to = lambda x: torch.from_numpy(np.ascontiguousarray(x)).float()  # noqa: E731
     return KernelMood(
         texture, to(c), to(shift), to(scale), to(limit), part.gamma, to(heads), to(offset)
     ).eval()
+
+
+def _music(k: np.ndarray, rows: Rows, inner: np.ndarray, ridge: float) -> np.ndarray:
+    """Head that is 1 for music and 0 for made-up sounds; these count half as much in all."""
+    music = rows.fold >= 0
+    share = rows.weight[music].sum() / (2 * rows.weight[~music].sum()) if (~music).any() else 1.0
+    weight = np.where(music, rows.weight, rows.weight * share)
+    balanced = Rows(rows.x, rows.y, rows.fold, weight, rows.centre)
+    return _ridge(k, music[:, None].astype(float), balanced, inner, ridge)[0]
 
 
 def _constant(inner: np.ndarray, k: np.ndarray, value: np.ndarray, part: KernelPart) -> np.ndarray:

@@ -35,7 +35,7 @@ def _kernel() -> KernelMood:
     scale = torch.full((n,), 1 / n**0.5)
     return KernelMood(
         texture, torch.randn(9, n, generator=rng) * scale, features.mean(0), scale, 5 * scale, 0.3,
-        torch.randn(9, 6, generator=rng), torch.zeros(6),
+        torch.randn(9, 7, generator=rng), torch.zeros(7),
     )  # fmt: skip
 
 
