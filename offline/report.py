@@ -120,7 +120,7 @@ def write_report(deam: Path, runs: Path, cache: Path, out: Path, live: Path | No
         _static(doc, static)
     if own:
         _own(doc, own)
-    _baseline(doc, dataset, deam, cache)
+    _baseline(doc, dataset, static, cache)
     _figures(doc, dynamic, static, dataset, out)
     _faults(doc, systems)
     _literature(doc, dataset)
@@ -168,7 +168,7 @@ def deviation(system: System) -> str:
         parts.append("hop 126, not 128")
     if recipe.front_end.get("hop_length") == 250:
         parts.append("hop 250, not 256")
-    if recipe.training.precision != "32":
+    if recipe.training.precision != "32" and recipe.family != "live":
         parts.append(recipe.training.precision)
     parts.append(f"{len(system.runs)} of 5 folds, by {recipe.data.split}")
     return "; ".join(parts)
@@ -347,15 +347,17 @@ def _own(doc: Document, systems: list[System]) -> None:
                "RMSE per song", "constant", "skill pooled [95 %]", "published"], rows)  # fmt: skip
 
 
-def _baseline(doc: Document, dataset: Dataset, deam: Path, cache: Path) -> None:
-    """Cross-validated classical baseline, kept beside the cache for its inputs."""
+def _baseline(doc: Document, dataset: Dataset, static: list[System], cache: Path) -> None:
+    """Cross-validate the classical baselines that were run; scores are kept in the cache."""
     from offline.classical import baseline_scores, find_table
 
     doc.heading("Classical baseline on song descriptors")
     doc.code("python -m offline report --deam PATH")
     table = find_table(dataset.root)
-    if table is None:
-        doc.text("No table of song descriptors in this data folder: not computed.")
+    names = {s.recipe.network.name for s in static if s.recipe.family == "classical"}
+    if table is None or not names:
+        why = "no table of song descriptors" if table is None else "no classical recipe was run"
+        doc.text(f"Not computed: {why}.")
         return
     doc.text(
         "Static labels of all songs with the exchanged columns mended; R2 over all out-of-fold "
@@ -366,7 +368,7 @@ def _baseline(doc: Document, dataset: Dataset, deam: Path, cache: Path) -> None:
     )
     rows = [
         [s["name"], f"by {s['by']}", f"{s['arousal']:.3f}", f"{s['valence']:.3f}", s["n"]]
-        for s in baseline_scores(dataset, table, cache)
+        for s in baseline_scores(dataset, table, cache, sorted(names))
     ]
     doc.table(["regressor", "10 folds", "A R2", "V R2", "songs"], rows)
 
