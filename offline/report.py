@@ -152,7 +152,7 @@ def deviation(system: System) -> str:
     """Say what differs from the published protocol, from the run's own configuration."""
     recipe, fitted = system.recipe, system.runs[0].fitted
     parts = []
-    if system.runs[0].layout == "clips":
+    if system.runs[0].layout == "clips" and recipe.family != "classical":
         parts.append("10 s clips at 30-40 s, not 45 s or full songs")
     if recipe.network.width != 1:
         parts.append(f"width {recipe.network.width:g}")
@@ -298,7 +298,8 @@ def _test58(doc: Document, systems: list[System]) -> None:
                "skill per song [95 %]", "r", "songs"], rows)  # fmt: skip
     shown = [r for r in rows if not str(r[6]).split("[")[1].startswith("-")]
     doc.text(
-        f"{len(shown)} of {len(rows)} rows have an interval above zero."
+        f"{len(shown)} of {len(rows)} rows have an interval above zero; one with r = 0.00 says the "
+        "same of every song, and is only a luckier constant."
         if shown
         else "No row has an interval above zero: on these 58 songs nothing here beats the constant "
         "with confidence."
@@ -514,7 +515,9 @@ def _faults(doc: Document, systems: list[System]) -> None:
         recipe = system.recipe
         note = "; ".join(recipe.faults) or "one mode only"
         extra = " The second channel is the mono signal, repeated in the graph."
-        text = f"{recipe.about}. Faults: {note}." + (extra if recipe.family == "spectral" else "")
+        text = f"{recipe.about.rstrip('.')}. Faults: {note}." + (
+            extra if recipe.family == "spectral" else ""
+        )
         seen.setdefault(
             recipe.name, [text + (f" {recipe.definition}" if recipe.definition else "")]
         )
