@@ -36,11 +36,11 @@ def fit_boosting(moods: Rows, halves: Rows, fold: int | None) -> Boosting:
 def score_boosting(
     boosting: Boosting, data: LiveData, texture: Texture, fold: int, constant: np.ndarray
 ) -> dict[str, float]:
-    """Figures of a held-out fold, each clip heard after another of the fold."""
+    """Figures of a held-out fold, each clip heard from a fresh start."""
     clips = [i for i in data.first_clips((fold,)) if len(data.mel[i]) >= 20
              and np.isfinite(data.clips[i].labels[FROM:20]).all()]  # fmt: skip
-    before = np.random.default_rng(7).permutation(clips).tolist()
-    x = _heard(data, texture, clips, before)
+    parts = [_fresh(data, texture, clips[k : k + 64], 20) for k in range(0, len(clips), 64)]
+    x = np.concatenate(parts)[:, FROM:]
     p = predict_boosting(boosting, x)
     y = labels_of(data, clips)
     scores = mood_scores(y, p, constant)
@@ -72,19 +72,3 @@ def _fresh(data: LiveData, texture: Texture, clips: Sequence[int], steps: int) -
         torch.stack([data.mel[i][:steps] for i in clips]),
         torch.stack([data.chroma[i][:steps] for i in clips]),
     )
-
-
-def _heard(
-    data: LiveData, texture: Texture, clips: Sequence[int], before: Sequence[int]
-) -> np.ndarray:
-    import torch
-
-    out = []
-    for k in range(0, len(clips), 64):
-        pairs = list(zip(before[k : k + 64], clips[k : k + 64], strict=True))
-        mel, chroma = (
-            torch.stack([torch.cat((x[a][:20], x[b][:20])) for a, b in pairs])
-            for x in (data.mel, data.chroma)
-        )
-        out.append(textures(texture, mel, chroma)[:, 20 + FROM :])
-    return np.concatenate(out)

@@ -49,14 +49,15 @@ _SAID = {
         in one quadrant of popular music, DEAM's labels are means of raters over all kinds.""",
     "Splits": """
         Five folds by artist, one assignment for all sets. Figures of folds come from artefacts
-        that have not heard the fold; three seeds of the kernel machine, one of the networks. The
-        artefact that ships has heard all five folds; it is scored on the 58 songs of MediaEval
+        that have not heard the fold, over the seeds of the kernel machine that were scored (the
+        networks have one seed). The artefact that ships has heard all five folds; it is scored on the 58 songs of MediaEval
         2015, on which nothing was chosen. Ingredients were chosen on the held-out folds (networks
         on two of them), so the fold figures are those of a validation.""",
     "Known failures": """
         Songs pull towards the middle: extremes are understated. Valence of calm music is the
-        weakest point. Sigma says little about WHICH song is wrong. The 58 songs of 2015, whole
-        songs of another kind, are told hardly better than by the constant. Listening for longer
-        than ten seconds was never scored: the labelled audio at hand is 10 s a song. Steady
-        broadband noise (taps, kitchens) reads as mildly energetic.""",
+        weakest point. Sigma says little about WHICH song is wrong, and is too narrow for arousal on
+        the 58 songs of 2015, which are of another kind. Listening for longer than ten seconds was
+        never used to choose: the labelled audio at hand is 10 s a song. A strong low-pass or
+        pink noise moves both axes by some .04. Everyday broadband noise (taps, kitchens) reads as
+        mildly energetic.""",
 }

@@ -114,7 +114,8 @@ def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
                 "mean": float(np.mean([s[k] for n, s in body["boosting"].items() if n != "test58"]))
             }
             for k in ("skill_valence", "skill_arousal", "auc_positive", "auc_energetic")
-            if all(k in s for n, s in body["boosting"].items() if n != "test58")
+            if len(body["boosting"]) > 1
+            and all(k in s for n, s in body["boosting"].items() if n != "test58")
         },
     }
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Row", "rows_of", "table_lines", "table_markdown"]
+__all__ = ["Row", "n_seeds", "over_seeds", "rows_of", "table_lines", "table_markdown"]
 
 Row = tuple[str, str, str, str, str, str]
 """What, measured, constant, boosting, at least, stretch."""
@@ -52,6 +52,11 @@ def over_seeds(folds: Mapping[str, Mapping[str, float]], key: str) -> tuple[floa
     return float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else 0.0
 
 
+def n_seeds(body: Mapping[str, Any]) -> int:
+    """How many seeds the fold figures come from."""
+    return len({int(s["seed"]) for s in body["folds"].values()})
+
+
 def _number(value: float) -> str:
     text = f"{value:.3f}"
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
@@ -60,6 +65,7 @@ def _number(value: float) -> str:
 def rows_of(body: Mapping[str, Any]) -> list[Row]:
     """Rows of the table."""
     folds, boosting = body["folds"], body.get("boosting", {})
+    one_seed = n_seeds(body) < 2
     beside = [v for k, v in boosting.items() if k.startswith("fold")]
     rows: list[Row] = []
     for what, key, flat, least, stretch in _SIMPLE:
@@ -68,7 +74,7 @@ def rows_of(body: Mapping[str, Any]) -> list[Row]:
         mean, sd = over_seeds(folds, key)
         given = [s[key] for s in beside if key in s]
         rows.append(
-            (what, f"{_number(mean)} ± {_number(sd)}", flat,
+            (what, _number(mean) if one_seed else f"{_number(mean)} ± {_number(sd)}", flat,
              _number(float(np.mean(given))) if given else "", least, stretch)
         )  # fmt: skip
     test = body.get("shipped", {}).get("test58", {})
