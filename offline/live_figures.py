@@ -202,10 +202,11 @@ def _sounds(body: dict[str, Any]) -> str:
 
 _TEXT = """# The live model: what was measured
 
-Written by `python -m offline evaluate live`. Fold figures come from each fold's and seed's own
+Written by the evaluation of the live model. Fold figures come from each fold's and seed's own
 artefact, stepped as it is live; mean over five artist-disjoint folds, seeds scored: {seeds} (of
 the kernel machine; the networks have one), with the spread over seeds where there are several.
-Boosting hears each clip from a fresh start, the model hears a stream. The shipped artefact has heard every fold and is scored on the 58 songs alone.
+Boosting hears each clip from a fresh start, the model a stream; its column is empty where it was
+not run. The shipped artefact has heard every fold and is scored on the 58 songs alone.
 
 ## Aims
 
