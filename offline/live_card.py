@@ -51,7 +51,8 @@ _SAID = {
         Five folds by artist, one assignment for all sets. Figures of folds come from artefacts
         that have not heard the fold, over the seeds of the kernel machine that were scored (the
         networks have one seed). The artefact that ships has heard all five folds; it is scored on
-        the 58 songs of MediaEval 2015, on which nothing was chosen. Ingredients were chosen on the held-out folds (networks
+        the 58 songs of MediaEval 2015, on which nothing was chosen. Ingredients were chosen on
+        the held-out folds (networks
         on two of them), so the fold figures are those of a validation.""",
     "Known failures": """
         Songs pull towards the middle: extremes are understated. Valence of calm music is the
