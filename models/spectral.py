@@ -11,7 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["SPECTRAL", "SpectralNet", "scaled"]
+from models.initial import as_keras
+
+__all__ = ["IMAGE", "SPECTRAL", "SpectralNet", "is_permuted", "picture", "scaled"]
+
+IMAGE = (129, 1024)
+"""Bins and time frames of the image, as published (conv: 129 x 512)."""
 
 
 def scaled(n: int, width: float) -> int:
@@ -31,18 +36,18 @@ class SpectralNet(nn.Module):
     width : float
         Factor on all channels and units; 1 as published.
     image : (int, int)
-        Bins and time frames of the image; 129 x 1024 as published (conv: 129 x 512).
+        Bins and time frames of the image.
     faithful : bool
         Keep the original's faults: magnitudes without logarithm, ReLU outputs, and for dense and
         conv the exchanged axes.
 
     Notes
     -----
-    Input [shape=(batch, frames, bins)], any number of frames; output [shape=(batch, 2)].
-    Mended inputs are ln(|X| + 1e-5), standardised per bin with `mean` and `std`, which are buffers
-    fitted on the training songs, and clamped to six spreads: a bin that was empty in training must
-    not shout. Frames are averaged where the image has far fewer, and every convolution is followed
-    by batch normalisation.
+    Input [shape=(batch, frames, bins)], any number of frames, or what `picture` made of them;
+    output [shape=(batch, 2)]. Mended images are ln(|X| + 1e-5), standardised per row with `mean`
+    and `std`, which are buffers fitted on the training songs, and clamped to six spreads: a bin
+    that was empty in training must not shout. Every convolution is followed by batch
+    normalisation.
     """
 
     def __init__(
@@ -51,40 +56,72 @@ class SpectralNet(nn.Module):
         *,
         n_bins: int = 129,
         width: float = 1.0,
-        image: Sequence[int] = (129, 1024),
+        image: Sequence[int] = IMAGE,
         faithful: bool = False,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
         self.name, self.faithful = name, faithful
         self.image = (int(image[0]), int(image[1]))
-        self.permuted = not (faithful and name in ("dense", "conv"))
-        self.register_buffer("mean", torch.zeros(n_bins))
-        self.register_buffer("std", torch.ones(n_bins))
+        self.n_bins = n_bins
+        self.permuted = is_permuted(name, faithful=faithful)
+        self.register_buffer("mean", torch.zeros(self.image[0]))
+        self.register_buffer("std", torch.ones(self.image[0]))
         self.body = SPECTRAL[name](self.image, width, dropout)
-        if not faithful:
+        if faithful:
+            as_keras(self.body)
+        else:
             _mend(self.body)
         self.linear_head = name == "crnn-res"
 
+    def picture(self, x: Tensor) -> Tensor:
+        """Frames [batch, frames, bins] -> the image's magnitudes [batch, time, rows]."""
+        return picture(x, self.image, average=not self.faithful, permuted=self.permuted)
+
     def compress(self, x: Tensor) -> Tensor:
-        """Magnitudes as the body hears them [shape=(batch, frames, bins)]."""
+        """Image as the body hears it [shape=(batch, time, rows)]."""
         if self.faithful:
             return x
         return ((torch.log(x + 1e-5) - self.mean) / self.std).clamp(-6, 6)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map frames [batch, frames, bins] to valence and arousal [batch, 2]."""
-        x = x.unsqueeze(1)
-        pool = int(x.shape[2]) // self.image[1]
-        if pool > 1 and not self.faithful:
-            x = F.avg_pool2d(x, (pool, 1))  # shrinking by interpolation alone would alias
+        x = self.compress(self.picture(x))
         if self.permuted:
-            x = x.transpose(2, 3)
-        x = F.interpolate(x, size=self.image, mode="bilinear", align_corners=False)
-        if not self.faithful:
-            x = self.compress(x.transpose(2, 3)).transpose(2, 3)
-        y = self.body(x.expand(-1, 2, -1, -1))
+            x = x.transpose(1, 2)
+        y = self.body(x.unsqueeze(1).expand(-1, 2, -1, -1))
         return F.relu(y) if self.faithful and not self.linear_head else y
+
+
+def is_permuted(name: str, *, faithful: bool) -> bool:
+    """Whether bins and time are put in order before resizing; the original forgot it in two."""
+    return not (faithful and name in ("dense", "conv"))
+
+
+def picture(x: Tensor, image: tuple[int, int], *, average: bool, permuted: bool) -> Tensor:
+    """Resize frames to the fixed image; an image comes back as it is.
+
+    Parameters
+    ----------
+    x : Tensor [shape=(batch, frames, bins)]
+    image : (int, int)
+        Bins and time frames.
+    average : bool
+        Average frames first where the image has far fewer: shrinking by interpolation alone, as
+        the original does, takes some frames and drops the others.
+    permuted : bool
+        Whether frames become the image's time, not its rows.
+
+    Returns
+    -------
+    Tensor [shape=(batch, time, rows)], or [shape=(batch, rows, time)] if not permuted
+    """
+    pool = int(x.shape[1]) // image[1]
+    x = x.unsqueeze(1)
+    if pool > 1 and average:
+        x = F.avg_pool2d(x, (pool, 1))
+    size = image[::-1] if permuted else image
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def _mend(net: nn.Module) -> None:

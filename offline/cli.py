@@ -204,7 +204,7 @@ def train(
     image
         Bins and frames of the spectral image.
     time_budget
-        Seconds of training, checked after each epoch.
+        Seconds of training (of processor time on a CPU), checked after each epoch.
     precision
         32, bf16-mixed, 16-mixed.
     devices
@@ -376,7 +376,7 @@ def reproduce(
     width
         Factor on all networks' channels, stated in the report.
     time_budget
-        Seconds of training a fold, stated in the report.
+        Seconds of training a fold (of processor time on a CPU), stated in the report.
     image
         Bins and frames of the spectral image, stated in the report.
     stride

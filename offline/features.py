@@ -6,7 +6,7 @@ a killed run leaves nothing half-written and the next one goes on where it was.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -141,6 +141,37 @@ class FeatureCache:
         except ValueError:  # damaged on disk: compute again
             self._write(target, compute(audio, spec))
             return np.load(target, mmap_mode="r" if mmap else None)
+
+    def derived(
+        self,
+        audio: Path,
+        spec: FrontEndSpec,
+        kind: str,
+        make: Callable[[], np.ndarray],
+    ) -> np.ndarray:
+        """Return what was made of a file's features, made and kept if it is not there yet.
+
+        Parameters
+        ----------
+        audio : Path
+        spec : FrontEndSpec
+        kind : str
+            Names all that decides the result besides the features.
+        make : callable
+
+        Returns
+        -------
+        np.ndarray
+            Read-only and lazily read.
+        """
+        target = self.root / f"{spec_hash(spec)}-{kind}" / f"{content_hash(audio)}.npy"
+        if target.exists():
+            try:
+                return np.load(target, mmap_mode="r")
+            except ValueError:  # damaged on disk: make it again
+                pass
+        self._write(target, make())
+        return np.load(target, mmap_mode="r")
 
     def fill(
         self,

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from models.sequence import ChromaLstm, StackedCrnn
 from models.spectral import SpectralNet
 from models.window import WindowNet
+from offline.images import image_at
 from offline.pieces import Piece, sequence_sizes
 from offline.recipe import Recipe
 from streammer.errors import UsageError
@@ -55,7 +56,12 @@ def to_unit(p: Tensor, target: str) -> Tensor:
 
 
 def windows_of(piece: Piece, at: np.ndarray, recipe: Recipe, song_frames: int) -> np.ndarray:
-    """Cut the inputs that end with the given labels [shape=(len(at), frames, bins)], float32."""
+    """Cut the inputs that end with the given labels [shape=(len(at), frames, bins)], float32.
+
+    Images that were kept come in their place; to the network they are the same.
+    """
+    if piece.images is not None:
+        return image_at(piece.images, piece.ends[at], recipe)
     if recipe.data.labels == "static":
         return padded(piece.x, song_frames)[None]
     size = round(recipe.data.window_s * 2) * recipe.frames_per_step
@@ -86,7 +92,12 @@ def fit_scale(net: nn.Module, pieces: list[Piece], recipe: Recipe, seed: int) ->
             x = padded(piece.x, sequence)[None]
         else:
             x = windows_of(piece, rng.integers(0, len(piece.ends), 1), recipe, song)
-        z = net.compress(torch.from_numpy(x)).double().flatten(0, -2)
+        y = torch.from_numpy(x)
+        z = (
+            net.compress(net.picture(y) if recipe.family == "spectral" else y)
+            .double()
+            .flatten(0, -2)
+        )
         total, square, n = total + z.sum(0), square + z.square().sum(0), n + len(z)
     mean = total / n
     net.mean.copy_(mean.float())

@@ -7,12 +7,13 @@ positions.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from offline.datasets.song import Dataset, Song
 from offline.features import FeatureCache, Missed
+from offline.images import kept_images
 from offline.recipe import Recipe
 from streammer.errors import InputError
 
@@ -37,6 +38,8 @@ class Piece:
         Valence, arousal on [-1, 1]; NaN in sequences where there is no label.
     trained : np.ndarray [shape=(n, 2)], float32
         What training aims at: as y, or smoothed.
+    images : np.ndarray or None
+        Spectral systems: the image of each window, see `offline.images`.
     """
 
     uid: str
@@ -46,6 +49,7 @@ class Piece:
     t_s: np.ndarray
     y: np.ndarray
     trained: np.ndarray
+    images: np.ndarray | None = None
 
 
 @dataclass
@@ -116,7 +120,7 @@ def build_pieces(
         if piece is None:
             without["no labels in the clip"] = without.get("no labels in the clip", 0) + 1
         else:
-            items.append(piece)
+            items.append(replace(piece, images=kept_images(cache, clip.path, x, recipe)))
     if not items:
         raise InputError(
             f"{dataset.root}: no song of {len(songs)} has audio and labels for {recipe.name}; "

@@ -101,7 +101,8 @@ class TrainingPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patience : int
         Epochs without a better validation loss before stopping; 0 never stops early.
     time_budget_s : float
-        Stop at the end of the epoch in which so much training time has passed; 0 for none.
+        Stop at the end of the epoch in which so much training time has passed (processor time per
+        thread on a CPU); 0 for none.
     precision : str
         Lightning's names: ``32``, ``bf16-mixed``, ``16-mixed``.
     devices : int

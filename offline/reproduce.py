@@ -106,7 +106,7 @@ def _changes(plan: Plan, base: Recipe, full: bool) -> dict[str, Any]:
     if plan.time_budget_s is not None:
         changes["training.time_budget_s"] = plan.time_budget_s
         changes["training.epochs"] = max(base.training.epochs, 100)
-    if plan.precision is not None and base.family == "spectral":
+    if plan.precision is not None and base.family in ("spectral", "window"):
         changes["training.precision"] = plan.precision
     if plan.image is not None and base.family == "spectral":
         changes["network.image"] = list(plan.image)
