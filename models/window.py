@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from models.initial import as_keras
+
 __all__ = ["N_FRAMES", "WINDOW", "WindowNet", "dct_matrix"]
 
 N_FRAMES = 71
@@ -48,7 +50,8 @@ class WindowNet(nn.Module):
     Notes
     -----
     Input mel power [shape=(batch, frames >= 71, bins)], of which the last 71 frames count; output
-    [shape=(batch, 1)].
+    [shape=(batch, 1)]. Weights start as Keras draws them: with torch's own the net dies
+    (`models.initial`).
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class WindowNet(nn.Module):
         self.head = nn.Sequential(
             nn.Flatten(), nn.Linear(n, units), r(), nn.Dropout(last), nn.Linear(units, 1)
         )
+        as_keras(self)
 
     def decibels(self, x: Tensor) -> Tensor:
         """Mel power -> dB (of the square, when faithful) or cepstrum, before standardising."""
