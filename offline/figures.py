@@ -14,6 +14,9 @@ import matplotlib.pyplot as plt
 __all__ = ["calibration", "curves", "learning", "plane", "skills"]
 
 DPI = 80
+EDGE = -0.35
+"""Left edge of the skills: far below nothing is to be told apart."""
+
 COLOURS = {"mended": "#1b6ca8", "faithful": "#c4622d"}
 
 
@@ -36,7 +39,8 @@ def skills(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     rows : sequence of mappings
         ``label``, ``mode``, and per axis ``(value, low, high)`` or None.
     """
-    figure, panels = plt.subplots(1, 2, figsize=(10, 0.5 + 0.24 * len(rows)), sharey=True)
+    rows = sorted(rows, key=_rank)
+    figure, panels = plt.subplots(1, 2, figsize=(10, 0.6 + 0.2 * len(rows)), sharey=True)
     for panel, axis in zip(panels, ("arousal", "valence"), strict=True):
         for at, row in enumerate(rows):
             skill = row.get(axis)
@@ -44,17 +48,26 @@ def skills(rows: Sequence[Mapping[str, object]], path: Path) -> None:
                 continue
             value, low, high = skill  # type: ignore[misc]
             colour = COLOURS.get(str(row["mode"]), "#555")
-            low, high, value = (max(x, -1.0) for x in (low, high, value))
-            panel.plot([low, high], [at, at], color=colour, lw=2)
+            if value < EDGE:
+                panel.plot([EDGE], [at], "<", color=colour, ms=5, clip_on=False)
+                continue
+            panel.plot([max(low, EDGE), high], [at, at], color=colour, lw=2)
             panel.plot([value], [at], "o", color=colour, ms=4)
         panel.axvline(0, color="#222", lw=0.8)
-        panel.set_xlim(-1.02, None)
+        panel.set_xlim(EDGE, None)
         panel.set_title(f"{axis}: skill over the constant, per song", fontsize=9)
         panel.tick_params(labelsize=8)
-        panel.grid(axis="x", alpha=0.3)
+        panel.grid(axis="both", alpha=0.25)
     panels[0].set_yticks(range(len(rows)), [str(r["label"]) for r in rows], fontsize=8)
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(rows) - 0.5, -0.5)
     _save(figure, path)
+
+
+def _rank(row: Mapping[str, object]) -> tuple[bool, float]:
+    """Those that give arousal first, best first; then the valence of the others."""
+    arousal, valence = row.get("arousal"), row.get("valence")
+    skill = arousal if arousal is not None else valence
+    return arousal is None, -float(skill[0]) if skill is not None else 0.0  # type: ignore[index]
 
 
 def plane(y: np.ndarray, p: np.ndarray, title: str, path: Path) -> None:
@@ -129,13 +142,23 @@ def learning(histories: Mapping[str, tuple[np.ndarray, np.ndarray]], path: Path)
     histories : mapping
         System -> (epochs, validation loss).
     """
-    figure, panel = plt.subplots(figsize=(8, 4))
-    for name, (epochs, loss) in histories.items():
-        panel.plot(epochs + 1, loss / loss[0], lw=1.2, label=name)
-    panel.set(xlabel="epoch", ylabel="validation loss / that of the first epoch", xscale="log")
-    panel.set_ylim(None, 1.6)
-    panel.grid(alpha=0.3)
-    panel.legend(fontsize=6.5, ncol=2)
+    modes = [m for m in COLOURS if any(f"({m})" in name for name in histories)]
+    figure, panels = plt.subplots(
+        1, max(len(modes), 1), figsize=(5.5 * max(len(modes), 1), 4), sharey=True, squeeze=False
+    )
+    styles = [(f"C{k % 10}", ("-", "--", ":")[k // 10 % 3]) for k in range(30)]
+    for panel, mode in zip(panels[0], modes, strict=False):
+        shown = {n: h for n, h in histories.items() if f"({mode})" in n}
+        for (name, (epochs, loss)), (colour, line) in zip(shown.items(), styles, strict=False):
+            label = name.removesuffix(f" ({mode})")
+            panel.plot(epochs + 1, loss / loss[0], line, lw=1.2, label=label, color=colour)
+        panel.set(xlabel="epoch", xscale="log", title=mode)
+        panel.set_ylim(None, 1.4)
+        panel.tick_params(labelsize=8)
+        panel.title.set_fontsize(9)
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=6.5, ncol=2, loc="upper right")
+    panels[0][0].set_ylabel("validation loss / that of the first epoch")
     _save(figure, path)
 
 

@@ -16,7 +16,7 @@ from offline.recipe import Recipe, all_recipes, find_recipe, load_recipe
 from offline.splits import is_test58
 from streammer.errors import InputError, StreammerError, UsageError
 
-__all__ = ["Plan", "jobs", "reproduce"]
+__all__ = ["QUICK", "Plan", "jobs", "reproduce"]
 
 OWN_SPLIT = {"spectral": "seed001", "window": "seed002", "chroma": "seed002"}
 """Splits of the original papers, by family; run where the full audio is there."""

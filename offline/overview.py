@@ -1,0 +1,135 @@
+"""The report's first table, the commands behind its rows, and what differs from the papers."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from offline.metrics import Interval, Scores
+from offline.recipe import Recipe, load_recipe
+from offline.reproduce import QUICK
+
+if TYPE_CHECKING:
+    from offline.report import System
+
+__all__ = ["commands", "dead", "deviation", "interval", "overview"]
+
+HEADER = [
+    "system", "arousal: mended", "faithful", "constant", "valence: mended", "faithful", "constant",
+    "published",
+]  # fmt: skip
+
+
+def interval(x: Interval, digits: int = 2) -> str:
+    """Value and its interval, signed."""
+    return f"{x.value:+.{digits}f} [{x.low:+.{digits}f}, {x.high:+.{digits}f}]"
+
+
+def overview(systems: Sequence["System"]) -> tuple[list[str], list[list[str]]]:
+    """One row a system: RMSE per song in both modes, the constant's, the published figure.
+
+    Returns
+    -------
+    header, rows
+        Best arousal first, then those that give valence alone. A star marks a skill whose
+        interval excludes 0.
+    """
+    by_name: dict[str, dict[str, System]] = {}
+    for system in systems:
+        by_name.setdefault(system.recipe.name, {})[system.recipe.mode] = system
+    ranked = []
+    for name, modes in by_name.items():
+        cells = [name]
+        order = [np.inf, np.inf]
+        for at, axis in enumerate(("arousal", "valence")):
+            scores = {mode: s.scores().get(axis) for mode, s in modes.items()}
+            cells += [_cell(scores.get("mended")), _cell(scores.get("faithful"))]
+            own = scores.get("mended") or scores.get("faithful")
+            cells.append(f"{own.constant_song:.3f}" if own else "")
+            if own:
+                order[at] = own.rmse_song.value
+        published = next(iter(modes.values())).recipe.published or "none"
+        ranked.append((order, [*cells, published]))
+    ranked.sort(key=lambda item: item[0])
+    return HEADER, [cells for _, cells in ranked]
+
+
+def _cell(s: Scores | None) -> str:
+    if s is None:
+        return ""
+    star = " *" if s.skill_song.low > 0 else ""
+    return f"{s.rmse_song.value:.3f} ({s.skill_song.value:+.2f}){star}"
+
+
+def dead(systems: Sequence["System"]) -> list[str]:
+    """Systems that say one value of every song, on some axis."""
+    out = []
+    for system in systems:
+        p = np.concatenate([p for f in system.predictions for p in f.p])
+        still = [a for k, a in enumerate(("valence", "arousal")) if np.ptp(p[:, k]) < 1e-6]
+        if still:
+            out.append(f"{system.label}: {' and '.join(still)}")
+    return out
+
+
+def deviation(system: "System") -> str:
+    """Say what differs from the published protocol, from the run's own configuration."""
+    recipe, fitted = system.recipe, system.runs[0].fitted
+    parts = []
+    if system.runs[0].layout == "clips" and recipe.family != "classical":
+        parts.append("10 s clips, not 45 s or full songs")
+    if recipe.network.width != 1:
+        parts.append(f"width {recipe.network.width:g}")
+    if recipe.network.image is not None and recipe.family == "spectral":
+        parts.append("image {}x{}".format(*recipe.network.image))
+    budget = recipe.training.time_budget_s
+    if "epochs" in fitted:
+        epochs = sorted({r.fitted["epochs"] for r in system.runs})
+        spent = [r.fitted["train_s"] for r in system.runs]
+        limit = f" ({budget:g} s allowed)" if budget else ""
+        span = f"{epochs[0]}-{epochs[-1]}" if len(epochs) > 1 else f"{epochs[0]}"
+        parts.append(f"{span} epoch{'s' if span != '1' else ''} in {np.mean(spent):.0f} s{limit}")
+    hop = {126: 128, 250: 256}.get(recipe.front_end.get("hop_length", 0))
+    if hop and recipe.family in ("spectral", "window"):
+        parts.append(f"hop {recipe.front_end['hop_length']}, not {hop}")
+    if recipe.training.precision != "32" and recipe.family != "live":
+        parts.append(recipe.training.precision)
+    parts.append(f"{len(system.runs)} of 5 folds, by {recipe.data.split}")
+    return "; ".join(parts)
+
+
+def commands(systems: Sequence["System"]) -> str:
+    """Commands that run these systems as they were run here, from the runs' configurations."""
+    groups: dict[str, list[str]] = {}
+    for system in systems:
+        r = system.recipe
+        groups.setdefault(_options(r, len(system.runs)), []).append(r.name)
+    lines = []
+    for options, names in groups.items():
+        if not options:
+            lines.append("python -m offline report --deam PATH --live RUN    # of `train live`")
+            continue
+        only = " ".join(f"--only {n}" for n in sorted(names))
+        lines.append(f"python -m offline reproduce --deam PATH {options} {only}")
+    return "\n".join(sorted(lines))
+
+
+def _options(recipe: Recipe, folds: int) -> str:
+    if recipe.family == "live":
+        return ""
+    training = recipe.training
+    own = load_recipe(recipe.name, mode=recipe.mode, labels=recipe.data.labels)
+    parts = [f"--modes {recipe.mode}", f"--labels {recipe.data.labels}"]
+    quick = recipe.evaluation.n_boot == QUICK["evaluation.n_boot"]
+    parts.append("--quick" if quick else f"--folds {folds}")
+    if recipe.network.width != own.network.width and not quick:
+        parts.append(f"--width {recipe.network.width:g}")
+    if recipe.network.image is not None and recipe.network.image != own.network.image:
+        parts.append("--image {} {}".format(*recipe.network.image))
+    if training.time_budget_s != own.training.time_budget_s:
+        parts.append(f"--time-budget {training.time_budget_s:g}")
+    if training.precision != own.training.precision:
+        parts.append(f"--precision {training.precision}")
+    if recipe.evaluation.stride != own.evaluation.stride:
+        parts.append(f"--stride {recipe.evaluation.stride}")
+    return " ".join(parts)

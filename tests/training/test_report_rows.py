@@ -1,0 +1,98 @@
+"""What the report says of a run beside its figures."""
+
+import shlex
+
+import numpy as np
+import pytest
+
+from offline.cli import app
+from offline.datasets import load_dataset
+from offline.overview import commands, dead, deviation, overview
+from offline.report import System
+from offline.reproduce import Plan, jobs
+from offline.runs import Predictions, Run
+from offline.splits import Split
+from offline.synthetic import make_dataset
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("rows") / "data"
+    make_dataset(root, "clips", n_songs=20, sr=11025)
+    return load_dataset(root)
+
+
+class Trained(Run):
+    """A run that says how it was trained."""
+
+    @property
+    def fitted(self):
+        return {"epochs": 3 + self.recipe.data.fold, "train_s": 20.0}
+
+
+def _system(recipes, p):
+    split = Split("folds", (), (), ())
+    runs = [Trained(None, r, None, "clips", None, split) for r in recipes]
+    y = [np.array([[0.1, -0.2], [0.3, 0.4]]), np.array([[-0.1, 0.2], [0.5, -0.4]])]
+    held = Predictions(["a", "b"], [np.arange(2.0)] * 2, y, p, np.zeros(2))
+    return System(runs, [held] * len(runs), None)
+
+
+STILL = [np.tile([0.0, -1.0], (2, 1))] * 2
+MOVING = [np.array([[0.1, -0.2], [0.3, 0.4]]), np.array([[-0.1, 0.2], [0.5, -0.4]])]
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(("crnn-gru3", "conv"), width=0.25, time_budget_s=24.0, image=(80, 96), stride=5,
+             precision="bf16-mixed", modes=("mended",), labels=("dynamic",)),
+        Plan(("window-m1",), folds=1, width=0.5, modes=("faithful",), labels=("dynamic",)),
+        Plan(("chroma-lstm",), quick=True, modes=("mended",), labels=("dynamic",)),
+        Plan(("crnn-res",), folds=2, image=(64, 64), modes=("faithful",), labels=("static",)),
+    ],
+)  # fmt: skip
+def test_the_command_beside_a_row_asks_for_the_same_runs(songs, plan):
+    wanted = list(jobs(plan, songs))
+    by_name = {}
+    for name, recipe in wanted:
+        by_name.setdefault(name, []).append(recipe)
+    lines = commands([_system(recipes, MOVING) for recipes in by_name.values()]).splitlines()
+    got = []
+    for line in lines:
+        tokens = shlex.split(line)
+        assert tokens[:3] == ["python", "-m", "offline"]
+        _, bound, _ = app.parse_args(tokens[3:], exit_on_error=False, print_error=False)
+        said = bound.arguments
+        again = Plan(
+            tuple(said["only"]), quick=said.get("quick", False), folds=said.get("folds", 5),
+            width=said.get("width"), time_budget_s=said.get("time_budget"),
+            precision=said.get("precision"), image=said.get("image"), stride=said.get("stride"),
+            modes=tuple(said["modes"]), labels=tuple(said["labels"]),
+        )  # fmt: skip
+        got += jobs(again, songs)
+    assert sorted(r.slug for _, r in got) == sorted(r.slug for _, r in wanted)
+    assert {r.slug: r for _, r in got} == {r.slug: r for _, r in wanted}
+
+
+def test_a_row_says_width_image_epochs_budget_and_folds(songs):
+    plan = Plan(("crnn-gru3",), folds=2, width=0.25, image=(80, 96), time_budget_s=24.0,
+                modes=("mended",), labels=("dynamic",))  # fmt: skip
+    said = deviation(_system([r for _, r in jobs(plan, songs)], MOVING))
+    for part in ("10 s clips", "width 0.25", "image 80x96", "3-4 epochs in 20 s (24 s allowed)",
+                 "2 of 5 folds"):  # fmt: skip
+        assert part in said
+
+
+def test_the_overview_puts_both_modes_of_a_system_beside_the_constant(songs):
+    systems = []
+    for mode, p in (("mended", MOVING), ("faithful", STILL)):
+        plan = Plan(("crnn-gru3",), folds=1, modes=(mode,), labels=("dynamic",))
+        systems.append(_system([r for _, r in jobs(plan, songs)], p))
+    header, rows = overview(systems)
+    row = dict(zip(header[:4], rows[0][:4], strict=True))
+    assert len(rows) == 1
+    assert row["arousal: mended"].startswith("0.000 (+1.00)")
+    assert "(-" in row["faithful"]
+    assert float(row["constant"]) > 0.2
+    assert dead(systems) == ["crnn-gru3 (faithful): valence and arousal"]
