@@ -2,7 +2,9 @@
 
 import queue
 import threading
+import weakref
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,36 +25,93 @@ _KEPT = 64
 """Estimates that wait for a slow reader at live pace; older ones are dropped."""
 
 
+class _Run:
+    """An engine with its thread, queue and publisher; it knows nothing of who reads it.
+
+    The thread refers to this, and this never to the `Listener`, who can therefore go out of use
+    while the engine runs.
+    """
+
+    def __init__(self, engine: Engine, pace: Pace, publisher: Publisher | None) -> None:
+        self.engine = engine
+        self.publisher = publisher
+        self.estimates: Generator[MoodEstimate]
+        self._queue: queue.Queue[MoodEstimate | BaseException | None] = queue.Queue()
+        self._thread: threading.Thread | None = None
+        if pace == "fast":
+            self.estimates = self._fast()
+        else:
+            self.estimates = self._live()
+            self._thread = threading.Thread(target=self._run, name="streammer-listen", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        self.engine.stop()
+        with suppress(ValueError):  # it is being read in another thread, and ends there
+            self.estimates.close()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=5.0)
+        self._unbind()
+
+    def _fast(self) -> Generator[MoodEstimate]:
+        try:
+            yield from self.engine.estimates()
+        finally:
+            self._unbind()
+
+    def _live(self) -> Generator[MoodEstimate]:
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def _run(self) -> None:
+        last: BaseException | None = None
+        try:
+            self.engine.run([self._keep])
+        except BaseException as error:  # raised again where the estimates are read
+            last = error
+        finally:
+            self._unbind()
+            self._queue.put(last)
+
+    def _keep(self, estimate: MoodEstimate) -> None:
+        while self._queue.qsize() >= _KEPT:
+            self._queue.get_nowait()
+        self._queue.put(estimate)
+
+    def _unbind(self) -> None:
+        publisher, self.publisher = self.publisher, None
+        if publisher is not None:
+            publisher.close()
+
+
 class Listener:
     """An iterator of estimates; also a context manager, so that a live source can be closed.
 
     At live pace the engine runs in a thread of its own: ticks, and the bus, do not wait for the
     reader of this iterator, who gets the newest 64 at most. At fast pace nothing is dropped.
+
+    `close`, or the end of a ``with`` block, closes the source. So does the end of use, as with a
+    file: in ``for mood in listen("mic")`` the device is closed when the loop is left, by ``break``
+    too, while a listener that has a name can be read on.
     """
 
     def __init__(self, engine: Engine, pace: Pace, publisher: Publisher | None) -> None:
-        self._engine = engine
-        self._publisher = publisher
-        self._thread: threading.Thread | None = None
-        self._estimates: Generator[MoodEstimate]
-        if pace == "fast":
-            self._estimates = self._fast()
-        else:
-            self._queue: queue.Queue[MoodEstimate | BaseException | None] = queue.Queue()
-            self._thread = threading.Thread(target=self._run, name="streammer-listen", daemon=True)
-            self._thread.start()
-            self._estimates = self._live()
+        self._run = _Run(engine, pace, publisher)
+        self._close = weakref.finalize(self, self._run.close)
 
     @property
     def endpoint(self) -> str | None:
         """Where subscribers connect to; None when nothing is published."""
-        return None if self._publisher is None else self._publisher.endpoint
+        publisher = self._run.publisher
+        return None if publisher is None else publisher.endpoint
 
     def __iter__(self) -> "Listener":
         return self
 
     def __next__(self) -> MoodEstimate:
-        return next(self._estimates)
+        return next(self._run.estimates)
 
     def __enter__(self) -> "Listener":
         return self
@@ -67,43 +126,7 @@ class Listener:
 
     def close(self) -> None:
         """Stop listening, close the source and leave the bus."""
-        self._engine.stop()
-        self._estimates.close()
-        if self._thread is not None:
-            self._thread.join(timeout=5.0)
-        self._unbind()
-
-    def _fast(self) -> Generator[MoodEstimate]:
-        try:
-            yield from self._engine.estimates()
-        finally:
-            self._unbind()
-
-    def _live(self) -> Generator[MoodEstimate]:
-        while (item := self._queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-
-    def _run(self) -> None:
-        last: BaseException | None = None
-        try:
-            self._engine.run([self._keep])
-        except BaseException as error:  # raised again where the estimates are read
-            last = error
-        finally:
-            self._unbind()
-            self._queue.put(last)
-
-    def _keep(self, estimate: MoodEstimate) -> None:
-        while self._queue.qsize() >= _KEPT:
-            self._queue.get_nowait()
-        self._queue.put(estimate)
-
-    def _unbind(self) -> None:
-        publisher, self._publisher = self._publisher, None
-        if publisher is not None:
-            publisher.close()
+        self._close()
 
 
 def listen(

@@ -1,5 +1,8 @@
 """`listen` and `label` in Python."""
 
+import gc
+import socket
+import threading
 import time
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 import soundfile
 
 from streammer import Subscriber, label, listen
+from streammer.bus import Publisher
 from streammer.errors import InputError, ModelError, UsageError
 from tests.core.tiny_model import build_tiny
 from tests.sounds import SR, make_song
@@ -56,6 +60,44 @@ def test_live_pace_runs_in_the_background_and_can_be_closed(tiny, song_wav):
     assert time.monotonic() - began < 5.0  # the file is 6 s long
     with pytest.raises(StopIteration):
         next(moods)
+
+
+@pytest.fixture
+def no_collection():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.fixture
+def free_endpoint():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("pace", ["live", "fast"])
+def test_leaving_the_loop_ends_what_it_heard(tiny, song_wav, free_endpoint, no_collection, pace):
+    for mood in listen(song_wav, pace=pace, model=tiny, bind=free_endpoint):
+        assert mood.seq == 0
+        break
+    assert "streammer-listen" not in [t.name for t in threading.enumerate()]
+    Publisher(free_endpoint).close()  # the endpoint is free again
+
+
+@pytest.mark.parametrize("pace", ["live", "fast"])
+def test_a_listener_that_has_a_name_is_read_on_after_a_loop(tiny, song_wav, pace):
+    with listen(song_wav, pace=pace, model=tiny) as moods:
+        for mood in moods:
+            assert mood.seq == 0
+            break
+        assert next(moods).seq == 1
+
+
+def test_a_reader_ends_when_another_thread_closes_the_listener(tiny, song_wav):
+    with listen(song_wav, model=tiny) as moods:
+        next(moods)
+        threading.Timer(0.2, moods.close).start()
+        assert len(list(moods)) < 11  # the file is 12 steps long
 
 
 def test_ticks_and_the_bus_do_not_wait_for_a_slow_reader(tiny, song_wav):
