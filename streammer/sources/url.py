@@ -8,13 +8,17 @@ its duration) and all of it came: 'eof'. Anything else, a radio that closes the 
 included, is 'lost', and the supervisor connects again.
 """
 
+import errno
 import logging
 import re
 import socket
 import threading
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
 
+from streammer import __version__
 from streammer.clock import Clock
 from streammer.errors import InputError, NetworkError, StreammerError
 from streammer.ring import RING_S, Ring
@@ -29,6 +33,11 @@ HLS_READ_TIMEOUT_S = 20.0
 
 _PROBE = {"analyzeduration": "1000000", "probesize": "131072"}
 """A station that sends at the pace of its sound must not be probed for 5 s [us, bytes]."""
+
+_BEGINNING = 512
+"""So much of a page is looked at [bytes]."""
+
+_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 _POLL_S = 0.1
 
@@ -146,7 +155,6 @@ class UrlSource:
     def _connect(self) -> tuple[Any, Any]:
         import av
 
-        from streammer import __version__
         from streammer.sources.decode import Decoder, one_line
 
         try:
@@ -157,16 +165,15 @@ class UrlSource:
                 options={"user_agent": f"streammer/{__version__}", **_PROBE},
             )
         except av.InvalidDataError as error:
-            raise InputError(
-                f"{self._label} sends no sound that can be decoded: give the URL of the sound "
-                "itself, not of a page or a playlist"
-            ) from error
+            raise self._no_sound() from error
         except av.ExitError as error:
             raise NetworkError(
                 f"{self._label} does not answer within {self._open_timeout_s:g} s: "
                 "check the address and the network"
             ) from error
         except (av.FFmpegError, OSError, ValueError) as error:
+            if getattr(error, "errno", None) == errno.EIO and self._sends_text():
+                raise self._no_sound() from error
             raise NetworkError(
                 f"{self._label} cannot be opened: {self._diagnosis(one_line(error))}"
             ) from error
@@ -175,6 +182,28 @@ class UrlSource:
         except StreammerError:
             container.close()
             raise
+
+    def _no_sound(self) -> InputError:
+        return InputError(
+            f"{self._label} sends no sound that can be decoded: give the URL of the sound "
+            "itself, not of a page or a playlist"
+        )
+
+    def _sends_text(self) -> bool:
+        """Whether the server answers with text.
+
+        FFmpeg calls the end of a page whose length was not named an error of input and output,
+        as it does an unknown host. So the server is asked for the beginning again.
+        """
+        try:
+            request = Request(self._url, headers={"User-Agent": f"streammer/{__version__}"})
+            with urlopen(request, timeout=self._read_timeout_s) as answer:
+                beginning = answer.read(_BEGINNING)
+        except (OSError, HTTPException, ValueError):
+            return False
+        # A playlist is text, but what could not be read may be its sound.
+        text = beginning.strip()
+        return bool(text) and not text.startswith(b"#EXTM3U") and _NOT_TEXT.search(text) is None
 
     def _diagnosis(self, reason: str) -> str:
         """Say what is behind FFmpeg's one error for everything on the way."""

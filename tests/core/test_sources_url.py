@@ -148,10 +148,18 @@ def test_a_port_that_nobody_listens_on_is_a_network_error(server):
         hear(url_source(url))
 
 
-def test_a_page_is_no_sound(server):
-    page = b"<html><body>Listen to our radio!</body></html>" * 50
+@pytest.mark.parametrize("named", [True, False])
+def test_a_page_is_no_sound(server, named):
+    page = "<html><body>Hör unser Radio!</body></html>".encode() * 50
     with pytest.raises(InputError, match="no sound"):
-        hear(url_source(server.serve("/index.html", page)))
+        hear(url_source(server.serve("/index.html", page, named=named)))
+
+
+@pytest.mark.parametrize("sent", [b"", b"\xff\xfb\x90\x00\x00", b"#EXTM3U\nabsent.ts\n"])
+def test_a_server_that_ends_before_any_sound_may_send_it_later(server, sent):
+    # A station that starts anew is no wrong input: it is worth another try.
+    with pytest.raises(NetworkError, match="cannot be opened"):
+        hear(url_source(server.serve("/live", sent, named=False)))
 
 
 def test_closing_ends_a_pending_open_and_a_pending_read(server, sounds):
