@@ -190,7 +190,7 @@ def _gpu(what: str) -> Finding:
         what,
         "absent",
         "ONNX Runtime has no CUDA provider; the processor does, a step takes a millisecond",
-        "on a machine with an NVIDIA card: pip install streammer[gpu]",
+        "with an NVIDIA card: pip uninstall -y onnxruntime, then pip install onnxruntime-gpu",
     )
 
 
