@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.processes import read_rest
 from tests.sounds import SR, make_song
 
 VOLATILE = ("epoch", "t_capture", "t_publish", "lag_ms")
@@ -55,18 +56,20 @@ def test_a_file_at_fast_pace_gives_a_line_of_json_a_step(song_wav):
     assert estimates[-1]["t_audio_s"] == 8.0
 
 
-def test_a_file_at_live_pace_takes_its_time_and_says_the_same(song_wav):
-    process = start(song_wav, "--no-publish")
+def test_a_file_at_live_pace_takes_its_time_and_says_the_same(song, tmp_path):
+    short = tmp_path / "short.wav"
+    soundfile.write(short, song[: 4 * SR], SR, subtype="FLOAT")
+    process = start(short, "--no-publish")
     first = json.loads(process.stdout.readline())
     began = time.monotonic()
-    out, _ = process.communicate(timeout=60)
+    out, _ = read_rest(process)
     took = time.monotonic() - began
     assert process.returncode == 0
     estimates = [first, *moods(out)]
     heard = [e for e in estimates if e["state"] != "degraded"]
-    assert took > 6.0
+    assert took > 3.0
     drop = lambda es: [{k: v for k, v in e.items() if k != "seq"} for e in es]  # noqa: E731
-    assert drop(steady(heard)) == drop(steady(fast(song_wav)))
+    assert drop(steady(heard)) == drop(steady(fast(short)))
 
 
 @pytest.mark.parametrize("format", ["f32le", "s16le"])
@@ -93,7 +96,7 @@ def test_a_pipe_that_stalls_degrades_and_comes_back(song):
     states = []
     while "degraded" not in states:
         states.append(json.loads(process.stdout.readline())["state"])
-    out, err = process.communicate(raw[half:], timeout=60)
+    out, err = read_rest(process, raw[half:])
     estimates = moods(out)
     assert process.returncode == 0, err
     assert estimates[-1]["state"] in ("live", "warming")
@@ -108,13 +111,11 @@ def test_ctrl_c_and_sigterm_end_in_order(song_wav, tmp_path, number):
     for _ in range(3):
         process.stdout.readline()
     process.send_signal(number)
-    began = time.monotonic()
     _, err = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert time.monotonic() - began < 2.0
     assert b"of sound" in err
     lines = log.read_text().splitlines()
-    assert len(lines) >= 3
+    assert 3 <= len(lines) < 12  # the file has 16 steps; it did not wait for its end
     assert all(json.loads(line)["v"] == 1 for line in lines)
 
 

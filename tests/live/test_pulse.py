@@ -15,6 +15,7 @@ import soundfile
 
 from streammer import Subscriber
 from tests.live.sound_server import SoundServer, missing
+from tests.processes import read_rest
 from tests.sounds import SR
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "it is here")
@@ -59,7 +60,7 @@ class Capture:
         return line.split()[1:]
 
     def finish(self):
-        out, err = self._process.communicate(timeout=60)
+        out, err = read_rest(self._process)
         assert self._process.returncode == 0, err
         got = np.load(self._out)
         return got["samples"], got["rows"], out.splitlines(), err.splitlines()
