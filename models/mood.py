@@ -1,4 +1,4 @@
-"""A kernel machine on running statistics, and what ships: that beside a few small networks.
+"""A kernel machine on running statistics, and what ships: that beside small networks.
 
 With a thousand songs, smooth functions of good statistics generalise better than a network that
 must find its features. Far from every song it has heard, the kernels vanish: what is left is the
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.ensemble import LiveEnsemble
 from models.layers import RunningMean
+from models.perceptrons import Perceptrons
 from models.texture import Texture
 
 __all__ = ["KernelMood", "LiveModel"]
@@ -21,12 +22,15 @@ class KernelMood(nn.Module):
     Parameters
     ----------
     texture : Texture
-    centres : Tensor [shape=(m, features)]
-        Scaled features of songs.
+    centres : Tensor [shape=(m, d)]
+        Projected features of songs.
     shift, scale : Tensor [shape=(features,)]
-        ``z = clamp((x - shift) * scale)``; weights of feature groups are part of the scale.
+        ``z = clamp((x - shift) * scale) @ project``; weights of feature groups are part of the
+        scale.
     limit : Tensor [shape=(features,)]
-        Largest size of each z.
+        Largest size of each feature, scaled.
+    project : Tensor [shape=(features, d)]
+        Onto the directions in which songs differ: a few of them hold nearly all of a distance.
     gamma : float
         ``k(z, c) = exp(-gamma |z - c|^2)``.
     heads : Tensor [shape=(m, 7)]
@@ -42,6 +46,7 @@ class KernelMood(nn.Module):
         shift: Tensor,
         scale: Tensor,
         limit: Tensor,
+        project: Tensor,
         gamma: float,
         heads: Tensor,
         offset: Tensor,
@@ -54,6 +59,7 @@ class KernelMood(nn.Module):
         self.register_buffer("shift", shift)
         self.register_buffer("scale", scale)
         self.register_buffer("limit", limit)
+        self.register_buffer("project", project)
         self.register_buffer("heads", heads)
         self.register_buffer("offset", offset)
 
@@ -70,6 +76,7 @@ class KernelMood(nn.Module):
         # runtimes would differ by more than the contract allows.
         z = ((features - self.shift) * self.scale).double()
         z = torch.maximum(torch.minimum(z, self.limit.double()), -self.limit.double())
+        z = torch.matmul(z, self.project.double())
         centres = self.centres.double()
         sizes = (centres * centres).sum(0)
         apart = (z * z).sum(1, keepdim=True) + sizes - 2 * torch.matmul(z, centres)
@@ -78,11 +85,6 @@ class KernelMood(nn.Module):
         music = torch.sigmoid(self.steep * (raw[:, 6:] - 0.5))
         sigma = self.offset[2:4] + music * (raw[:, 2:4] - self.offset[2:4])
         return torch.cat((music * raw[:, :2], sigma, music * raw[:, 4:6], music), 1)
-
-    def forward(self, mel: Tensor, chroma: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Return raw heads and the share of music after one step, and the next states."""
-        features, _, *new = self.texture(mel, chroma, *state)
-        return self.read(features), *new
 
 
 class LiveModel(nn.Module):
@@ -94,6 +96,10 @@ class LiveModel(nn.Module):
     networks : LiveEnsemble or None
     share : (float, float, float, float)
         Of the networks in valence, arousal, positive and energetic; 0 to 1.
+    perceptrons : Perceptrons or None
+        On the kernel machine's statistics.
+    perceptron_share : (float, float, float, float)
+        Of the perceptrons in what the networks leave.
     smoothing_s : float     [s]
         Time constant of the running mean of all outputs; 0 for none.
     sigma_max : (float, float)
@@ -108,11 +114,15 @@ class LiveModel(nn.Module):
         smoothing_s: float = 0.0,
         sigma_max: tuple[float, float] = (1.0, 1.0),
         step_s: float = 0.5,
+        *,
+        perceptrons: Perceptrons | None = None,
+        perceptron_share: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0),
     ) -> None:
         super().__init__()
-        self.kernel, self.networks = kernel, networks
+        self.kernel, self.networks, self.perceptrons = kernel, networks, perceptrons
         self.smooth = RunningMean((smoothing_s / step_s,)) if smoothing_s > 0 else None
         self.register_buffer("share", torch.tensor(share))
+        self.register_buffer("perceptron_share", torch.tensor(perceptron_share))
         self.register_buffer("sigma_max", torch.tensor(sigma_max))
         self.n_kernel = len(kernel.zero_state(1))
         self.n_networks = len(networks.zero_state(1)) if networks is not None else 0
@@ -129,8 +139,11 @@ class LiveModel(nn.Module):
 
     def forward(self, mel: Tensor, chroma: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Return valence, arousal, their sigmas, p_positive, p_energetic, and the next states."""
-        raw, *new = self.kernel(mel, chroma, *state[: self.n_kernel])
+        features, _, *new = self.kernel.texture(mel, chroma, *state[: self.n_kernel])
+        raw = self.kernel.read(features)
         point, music = torch.cat((raw[:, :2], raw[:, 4:6]), 1), raw[:, 6:]
+        if self.perceptrons is not None:
+            point = point + self.perceptron_share * (music * self.perceptrons(features) - point)
         if self.networks is not None:
             at = self.n_kernel
             heads, *more = self.networks.members_raw(mel, chroma, *state[at : at + self.n_networks])

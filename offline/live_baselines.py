@@ -7,8 +7,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from models.texture import Texture
 from offline.live_data import LiveData
-from offline.live_fit import Rows, textures
 from offline.live_scores import FROM, half_scores, labels_of, mood_scores
+from offline.live_statistics import Rows, textures
 
 __all__ = ["Boosting", "fit_boosting", "score_boosting"]
 

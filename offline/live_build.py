@@ -9,14 +9,17 @@ import torch
 
 from models.ensemble import OUTPUTS, LiveEnsemble
 from models.mood import KernelMood, LiveModel
+from models.perceptrons import Perceptron, Perceptrons
 from models.texture import Texture
 from offline.export import export_model
 from offline.features import FeatureCache
 from offline.files import write_json, write_text, write_with
 from offline.live_data import FRONT_ENDS, LiveData, load_live
-from offline.live_fit import Rows, fit_change, fit_kernel, make_rows
+from offline.live_fit import fit_kernel
+from offline.live_perceptrons import fit_perceptrons, make_pairs
 from offline.live_recipe import LivePlan, plan_of
-from offline.live_train import Member, load_member, train_members
+from offline.live_statistics import Rows, fit_change, make_rows
+from offline.live_train import EVERY, Member, load_member, train_members
 from offline.progress import say
 from offline.recipe import Recipe, load_recipe
 from streammer.errors import InputError
@@ -59,8 +62,9 @@ def members_of(plan: LivePlan) -> list[Member]:
 
 
 def networks_of(plan: LivePlan) -> list[Member]:
-    """All networks of a plan."""
-    return [Member(fold, seed) for seed in range(plan.network_seeds) for fold in range(plan.folds)]
+    """All networks of a plan: those of its members, and the one that ships, taught by all folds."""
+    seeds = range(plan.network_seeds)
+    return [Member(fold, s) for s in seeds for fold in range(plan.folds)] + [Member(EVERY, 0)]
 
 
 def prior_of_data(data: LiveData, folds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -98,10 +102,10 @@ def train_live(
 
 
 def train_kernels(data: LiveData, plan: LivePlan, run: Path) -> None:
-    """Fit a kernel machine per fold and seed, and the one that has heard every fold."""
+    """Fit what hears statistics, per fold and seed, and once on every fold."""
     for seed in range(plan.seeds):
         wanted: list[int | None] = [*range(plan.folds), *([None] if seed == 0 else [])]
-        missing = [f for f in wanted if not kernel_path(run, f, seed).exists()]
+        missing = [f for f in wanted if not _is_fitted(run, plan, f, seed)]
         if not missing:
             continue
         part = plan.part
@@ -109,18 +113,49 @@ def train_kernels(data: LiveData, plan: LivePlan, run: Path) -> None:
         # What changes inside songs says nothing of moods: one spread serves all folds.
         songs = data.first_clips(tuple(range(plan.folds)))
         fit_change(texture, data, [i for i in songs if len(data.mel[i]) >= 20][:400])
-        moods, halves = make_rows(data, texture, part, plan.copied, seed)
+        moods, halves = make_rows(
+            data, texture, plan.copied, seed, copies=part.copies, sounds=part.sounds
+        )
+        pairs = make_pairs(data, texture, plan.copied, seed) if plan.has_perceptrons else None
         for fold in missing:
             folds = [f for f in range(plan.folds) if f != fold]
             spread = prior_of_data(data, folds)[1]
             kernel = fit_kernel(moods, halves, texture, part, fold, spread, seed)
             _save_kernel(kernel, kernel_path(run, fold, seed))
             say(f"kernel machine without fold {fold}, seed {seed}: {_size(moods, fold)} rows")
+            if pairs is not None:
+                bag = fit_perceptrons(
+                    moods, halves, pairs, plan.perceptron, fold, seed, _teacher(kernel)
+                )
+                body = bag.state_dict()
+                write_with(perceptrons_path(run, fold, seed), lambda p, b=body: torch.save(b, p))
+                say(f"perceptrons without fold {fold}, seed {seed}: {bag.n} members")
+
+
+def _teacher(kernel: KernelMood) -> Any:
+    @torch.no_grad()
+    def said(x: np.ndarray) -> np.ndarray:
+        raw = kernel.read(torch.from_numpy(x).float())
+        return torch.cat((raw[:, :2], raw[:, 4:6]), 1).numpy()
+
+    return said
+
+
+def _is_fitted(run: Path, plan: LivePlan, fold: int | None, seed: int) -> bool:
+    wanted = [kernel_path(run, fold, seed)]
+    if plan.has_perceptrons:
+        wanted.append(perceptrons_path(run, fold, seed))
+    return all(path.exists() for path in wanted)
 
 
 def kernel_path(run: Path, fold: int | None, seed: int) -> Path:
     """Where a fitted kernel machine is kept."""
     return run / "kernels" / f"{'all' if fold is None else f'fold{fold}'}-seed{seed}.pt"
+
+
+def perceptrons_path(run: Path, fold: int | None, seed: int) -> Path:
+    """Where fitted perceptrons are kept."""
+    return run / "perceptrons" / kernel_path(run, fold, seed).name
 
 
 def _size(rows: Rows, fold: int | None) -> int:
@@ -147,11 +182,31 @@ def load_kernel(run: Path, plan: LivePlan, fold: int | None, seed: int) -> Kerne
     s, part = body["state"], plan.part
     texture = Texture(memory_s=part.memory_s, threshold=part.threshold)
     kernel = KernelMood(
-        texture, s["centres"].T, s["shift"], s["scale"], s["limit"], body["gamma"], s["heads"],
-        s["offset"],
+        texture, s["centres"].T, s["shift"], s["scale"], s["limit"], s["project"], body["gamma"],
+        s["heads"], s["offset"],
     )  # fmt: skip
     kernel.load_state_dict(s)
     return kernel.eval()
+
+
+def load_perceptrons(run: Path, plan: LivePlan, fold: int | None, seed: int) -> Perceptrons:
+    """Read fitted perceptrons.
+
+    Raises
+    ------
+    InputError
+        They are not trained yet.
+    """
+    path = perceptrons_path(run, fold, seed)
+    if not path.exists():
+        raise InputError(f"{path}: not trained yet; run `train` again to finish it")
+    body = torch.load(path, map_location="cpu", weights_only=True)
+    part, size = plan.perceptron, len(body["shift"])
+    blank = [Perceptron(size, part.hidden, 0, 0.0) for _ in range(part.members)]
+    none = torch.zeros(len(body["offset"]))
+    bag = Perceptrons(blank, body["shift"], body["scale"], none, none)
+    bag.load_state_dict(body)
+    return bag
 
 
 def artefact_of(run: Path, member: Member) -> Path:
@@ -164,8 +219,7 @@ def export_live(
 ) -> Path:
     """Export each fold's and seed's artefact into the run, and the one that ships into `to`.
 
-    The one that ships has the kernel machine that has heard every fold and, side by side, the
-    networks of all folds (the first seed of each).
+    The one that ships is made of parts that have heard every fold (the first seed of each).
     """
     recipe = recipe_of_run(run)
     plan = plan_of(recipe)
@@ -174,26 +228,38 @@ def export_live(
         path = artefact_of(run, member)
         if path.exists():
             continue
-        kernel = load_kernel(run, plan, member.fold, member.seed)
-        own = Member(member.fold, min(member.seed, plan.network_seeds - 1))
-        networks = [load_member(run, plan, own)] if plan.has_networks else []
         folds = [f for f in range(plan.folds) if f != member.fold]
         note = {k: f"Held out: fold {member.fold}. Kept for evaluation only." for k in
                 ("Data", "Splits", "Known failures")}  # fmt: skip
-        _export(data, plan, kernel, networks, folds, path.parent, path.stem, "0", text, note)
+        module = _module(run, data, plan, member.fold, member.seed, folds)
+        _export(data, plan, module, folds, path.parent, path.stem, "0", text, note)
         say(f"{path}: exported")
-    kernel = load_kernel(run, plan, None, 0)
-    first = [Member(f, 0) for f in range(plan.folds)]
-    networks = [load_member(run, plan, m) for m in first] if plan.has_networks else []
     everything = list(range(plan.folds))
-    return _export(data, plan, kernel, networks, everything, to, name, version, text, sections)
+    module = _module(run, data, plan, None, 0, everything)
+    return _export(data, plan, module, everything, to, name, version, text, sections)
+
+
+def _module(
+    run: Path, data: LiveData, plan: LivePlan, fold: int | None, seed: int, folds: Sequence[int]
+) -> LiveModel:
+    """Put the parts together that have not heard a fold."""
+    network = Member(EVERY if fold is None else fold, min(seed, plan.network_seeds - 1))
+    spread = prior_of_data(data, folds)[1]
+    return LiveModel(
+        load_kernel(run, plan, fold, seed),
+        LiveEnsemble([load_member(run, plan, network)]) if plan.has_networks else None,
+        plan.share,
+        plan.smoothing_s,
+        (float(spread[0]), float(spread[1])),
+        perceptrons=load_perceptrons(run, plan, fold, seed) if plan.has_perceptrons else None,
+        perceptron_share=plan.perceptron_share,
+    )
 
 
 def _export(
     data: LiveData,
     plan: LivePlan,
-    kernel: KernelMood,
-    networks: list[Any],
+    module: LiveModel,
     folds: Sequence[int],
     to: Path,
     name: str,
@@ -202,13 +268,7 @@ def _export(
     sections: Mapping[str, str],
 ) -> Path:
     mean, spread = prior_of_data(data, folds)
-    module = LiveModel(
-        kernel,
-        LiveEnsemble(networks) if networks else None,
-        plan.share,
-        plan.smoothing_s,
-        (float(spread[0]), float(spread[1])),
-    )
+    learned = plan.has_networks or plan.has_perceptrons
     counts = {
         kind: len({data.clips[i].song for i in data.where(kind, tuple(folds))})
         for kind in ("curve", "quadrant", "cluster")
@@ -225,7 +285,7 @@ def _export(
         },
         "licence": LICENCE,
         "trained_on": f"DEAM ({counts['curve']} songs), 4Q ({counts['quadrant']} clips)"
-        + (f", MIREX-like ({counts['cluster']} clips)" if networks else ""),
+        + (f", MIREX-like ({counts['cluster']} clips)" if learned else ""),
         "recipe": recipe_text,
         "data_hash": data.data_hash(),
     }

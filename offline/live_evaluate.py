@@ -26,11 +26,11 @@ from offline.live_build import (
 )
 from offline.live_data import SR, TEST58, LiveData
 from offline.live_figures import write_page
-from offline.live_fit import make_rows, textures
 from offline.live_predict import Steps, run_clips, run_sound
 from offline.live_recipe import plan_of
 from offline.live_scores import FROM, constant_of, labels_of, score_fold
 from offline.live_sound_tests import CHANGES
+from offline.live_statistics import make_rows, textures
 from offline.live_table import over_seeds, table_lines
 from offline.live_train import Member
 from offline.progress import say
@@ -123,7 +123,7 @@ def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
 def _boosting(run: Path, data: LiveData) -> dict[str, Any]:
     plan = plan_of(recipe_of_run(run))
     kernel = load_kernel(run, plan, 0, 0)
-    rows = make_rows(data, kernel.texture, plan.part, plan.copied, 0)
+    rows = make_rows(data, kernel.texture, plan.copied, copies=0.0)
     out: dict[str, Any] = {}
     for fold in range(plan.folds):
         constant = constant_of(data, [f for f in range(plan.folds) if f != fold])

@@ -8,6 +8,7 @@ from models.live import LiveConfig
 from offline.augment import Augment
 from offline.live_data import CLUSTERS, GENRES
 from offline.live_fit import KernelPart
+from offline.live_perceptrons import PerceptronPart
 from offline.recipe import Recipe
 from streammer.errors import UsageError
 
@@ -72,13 +73,17 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         that the kernel machine hears.
     kernel : dict
         Fields of `offline.live_fit.KernelPart`.
+    perceptrons : dict
+        Fields of `offline.live_perceptrons.PerceptronPart`.
+    perceptron_share : four floats
+        Of the perceptrons in valence, arousal, positive and energetic; the kernel machine has the
+        rest of what the networks leave.
     folds, seeds : int
         One artefact for each held-out fold and seed.
     network_seeds : int
         Of the networks, which take their time: seeds beyond share the last of these.
     share : four floats
-        Of the networks in valence, arousal, positive and energetic; the kernel machine has the
-        rest.
+        Of the networks in valence, arousal, positive and energetic.
     smoothing_s : float     [s]
         Running mean of all outputs inside the artefact.
     average, warm_up, clip : float
@@ -89,6 +94,8 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     augment: dict[str, Any] = {}
     copies: dict[str, Any] = {}
     kernel: dict[str, Any] = {}
+    perceptrons: dict[str, Any] = {}
+    perceptron_share: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     mix: MixPart = MixPart()
     loss: LossPart = LossPart()
     folds: int = 5
@@ -121,6 +128,16 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return KernelPart(**self.kernel)
 
     @property
+    def perceptron(self) -> PerceptronPart:
+        """Settings of the perceptrons."""
+        return PerceptronPart(**self.perceptrons)
+
+    @property
+    def has_perceptrons(self) -> bool:
+        """Whether perceptrons speak at all."""
+        return any(self.perceptron_share)
+
+    @property
     def has_networks(self) -> bool:
         """Whether networks speak at all."""
         return any(self.share)
@@ -142,7 +159,7 @@ def plan_of(recipe: Recipe) -> LivePlan:
         raise UsageError(f"{recipe.name}: family is {recipe.family}, expected live")
     try:
         plan = msgspec.convert(recipe.network.options, LivePlan, strict=False)
-        _ = plan.config, plan.changes, plan.copied, plan.part
+        _ = plan.config, plan.changes, plan.copied, plan.part, plan.perceptron
     except (msgspec.ValidationError, TypeError) as error:
         raise UsageError(f"{recipe.name}: network.options: {error}") from error
     return plan

@@ -25,7 +25,19 @@ from offline.progress import say
 from offline.recipe import Recipe
 from streammer.errors import InputError
 
-__all__ = ["Member", "load_member", "loss_of", "member_path", "train_member", "train_members"]
+__all__ = [
+    "EVERY",
+    "Member",
+    "load_member",
+    "loss_of",
+    "member_path",
+    "train_member",
+    "train_members",
+]
+
+
+EVERY = -1
+"""In place of a held-out fold: every fold is heard."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,8 @@ class Member:
     @property
     def name(self) -> str:
         """As in file names."""
-        return f"fold{self.fold}-seed{self.seed}"
+        fold = "all" if self.fold == EVERY else f"fold{self.fold}"
+        return f"{fold}-seed{self.seed}"
 
 
 def member_path(run: Path, member: Member) -> Path:

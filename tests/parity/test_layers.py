@@ -7,6 +7,7 @@ from models.ensemble import LiveEnsemble
 from models.layers import AdaptiveGain, CausalConv2d, RunningMean
 from models.live import LiveConfig, LiveNet
 from models.mood import KernelMood, LiveModel
+from models.perceptrons import HEADS, Perceptron, Perceptrons, scaled
 from models.texture import Texture
 
 TINY = LiveConfig(channels=(4, 4, 6, 8), embedding=12, keys=4, stat_size=8)
@@ -33,10 +34,19 @@ def _kernel() -> KernelMood:
     n = features.shape[1]
     rng = torch.Generator().manual_seed(2)
     scale = torch.full((n,), 1 / n**0.5)
+    project = torch.linalg.qr(torch.randn(n, n - 20, generator=rng))[0]
     return KernelMood(
-        texture, torch.randn(9, n, generator=rng) * scale, features.mean(0), scale, 5 * scale, 0.3,
-        torch.randn(9, 7, generator=rng), torch.zeros(7),
+        texture, torch.randn(9, n, generator=rng) * scale @ project, features.mean(0), scale,
+        5 * scale, project, 0.3, torch.randn(9, 7, generator=rng), torch.zeros(7),
     )  # fmt: skip
+
+
+def _perceptrons(size: int) -> tuple[Perceptrons, list[Perceptron]]:
+    torch.manual_seed(3)
+    members = [Perceptron(size, 16, 5, 0.4).eval() for _ in range(3)]
+    shift, scale = torch.randn(size), torch.rand(size)
+    factor = torch.tensor([1.0, 1.0, 3.0, 3.0])
+    return Perceptrons(members, shift, scale, torch.arange(4.0), factor, 2.0), members
 
 
 @torch.no_grad()
@@ -148,8 +158,22 @@ def test_shipped_module_says_the_middle_far_from_all_songs() -> None:
 
 
 @torch.no_grad()
+def test_perceptrons_side_by_side_say_the_mean_of_each() -> None:
+    bag, members = _perceptrons(30)
+    x = torch.randn(5, 30, generator=torch.Generator().manual_seed(4)) * 3
+    z = scaled(x, bag.shift, bag.scale, 2.0)
+    mean = torch.stack([m(z)[:, :HEADS] for m in members]).mean(0)
+    expected = bag.offset + torch.tensor([1.0, 1.0, 3.0, 3.0]) * mean
+    assert torch.allclose(bag(x), expected, atol=1e-5)
+
+
+@torch.no_grad()
 def test_shipped_module_does_not_mix_streams() -> None:
-    model = LiveModel(_kernel(), LiveEnsemble([_net(0)]), (0.0, 0.4, 0.0, 0.0), 0.5)
+    kernel = _kernel()
+    model = LiveModel(
+        kernel, LiveEnsemble([_net(0)]), (0.0, 0.4, 0.0, 0.0), 0.5,
+        perceptrons=_perceptrons(len(kernel.shift))[0], perceptron_share=(0.5, 0.5, 0.5, 0.5),
+    )  # fmt: skip
     mel, chroma = _sound(3, 4)
     together, alone = model.zero_state(3), model.zero_state(1)
     for k in range(4):

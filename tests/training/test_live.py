@@ -10,11 +10,11 @@ from offline.features import FeatureCache
 from offline.live_batches import STEPS, Batches
 from offline.live_build import export_live, members_of, train_live
 from offline.live_data import LiveData, check_labels, load_live
-from offline.live_fit import make_rows
 from offline.live_predict import run_clips
 from offline.live_recipe import plan_of
 from offline.live_scores import constant_of, half_scores, mood_scores
 from offline.live_sounds import KINDS, SR, make_sound, not_music
+from offline.live_statistics import make_rows
 from offline.live_train import Member, train_member
 from offline.recipe import Recipe, find_recipe, load_recipe
 from offline.synthetic import make_dataset
@@ -26,6 +26,7 @@ SMALL = {
     "network.options.net.embedding": 12,
     "network.options.kernel.songs": 20,
     "network.options.kernel.clips": 12,
+    "network.options.perceptrons": {"members": 2, "hidden": 16},
     "network.options.mix": {"curve": 8, "quadrant": 4, "cluster": 2, "sound": 2},
     "network.options.folds": 2,
     "network.options.seeds": 1,
@@ -62,7 +63,7 @@ def test_rows_of_a_fold_hear_nothing_of_the_others(data: LiveData) -> None:
     from models.texture import Texture
 
     plan = plan_of(_recipe())
-    moods, halves = make_rows(data, Texture(threshold=1.35), plan.part, plan.copied)
+    moods, halves = make_rows(data, Texture(threshold=1.35), plan.copied)
     assert np.isfinite(moods.x).all()
     assert np.isfinite(halves.x).all()
     assert set(moods.fold.tolist()) <= {-1, 0, 1, 2, 3, 4}
@@ -96,7 +97,8 @@ def test_a_killed_member_goes_on_to_the_same_weights(data: LiveData, tmp_path: P
 def test_folder_to_artefact(folder: Path, tmp_path: Path) -> None:
     recipe = _recipe()
     text = find_recipe("live").read_text(encoding="utf-8")
-    for key, value in (("songs = 600", "songs = 20"), ("clips = 400", "clips = 12"),
+    for key, value in (("songs = 900", "songs = 20"), ("clips = 500", "clips = 12"),
+                       ("members = 4", "members = 2"), ("hidden = 128", "hidden = 16"),
                        ("seeds = 3 ", "seeds = 1 "), ("folds = 5", "folds = 2"),
                        ("embedding = 128", "embedding = 12"),
                        ("[16, 24, 40, 64]", "[4, 4, 6, 8]")):  # fmt: skip
