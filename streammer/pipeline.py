@@ -126,7 +126,7 @@ class StreamPipeline:
         self.step_s = step_s
         self.nonfinite_samples = 0
         self.clipped_samples = 0
-        self._columns = list(range(channels)) if select is None else [c - 1 for c in select]
+        self._columns = None if select is None else [c - 1 for c in select]
         self._frames_per_step = {spec: spec.frames_per_step(step_s) for spec in specs}
         self._resamplers = {spec.sr: Resampler(sr, spec.sr) for spec in specs}
         self._front_ends = {spec: FrontEnd(spec) for spec in specs}
@@ -215,7 +215,9 @@ class StreamPipeline:
         return round((index + 1 - self._origin_index) * self.step_s * self.sr)
 
     def _clean(self, samples: Float32) -> tuple[Float32, npt.NDArray[np.bool_]]:
-        chosen, lost = clean(np.ascontiguousarray(samples[:, self._columns], np.float32))
+        if self._columns is not None:
+            samples = samples[:, self._columns]
+        chosen, lost = clean(np.ascontiguousarray(samples, np.float32))
         self.nonfinite_samples += lost
         clipped = np.abs(chosen) >= CLIP_AT
         self.clipped_samples += int(np.count_nonzero(clipped))
