@@ -13,7 +13,7 @@ from models.layers import RunningMean
 from models.perceptrons import Perceptrons
 from models.texture import Texture
 
-__all__ = ["KernelMood", "LiveModel"]
+__all__ = ["KernelMood", "LiveModel", "doubt_features"]
 
 
 class KernelMood(nn.Module):
@@ -33,10 +33,13 @@ class KernelMood(nn.Module):
         Onto the directions in which songs differ: a few of them hold nearly all of a distance.
     gamma : float
         ``k(z, c) = exp(-gamma |z - c|^2)``.
-    heads : Tensor [shape=(m, 7)]
-        Valence, arousal, their ln sigma, positive, energetic, and how much this is music.
+    heads : Tensor [shape=(m, 5)]
+        Valence, arousal, positive, energetic, and how much this is music.
+    doubt : Tensor [shape=(6 + n, 2)]
+        Ln sigma of valence and arousal over the prior's, from `doubt_features`.
     offset : Tensor [shape=(7,)]
-        What is said where no kernel reaches.
+        What is said where no kernel reaches: valence, arousal, their ln sigma, positive, energetic,
+        music.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class KernelMood(nn.Module):
         project: Tensor,
         gamma: float,
         heads: Tensor,
+        doubt: Tensor,
         offset: Tensor,
     ) -> None:
         super().__init__()
@@ -61,6 +65,7 @@ class KernelMood(nn.Module):
         self.register_buffer("limit", limit)
         self.register_buffer("project", project)
         self.register_buffer("heads", heads)
+        self.register_buffer("doubt", doubt)
         self.register_buffer("offset", offset)
 
     def zero_state(self, batch: int = 1) -> tuple[Tensor, ...]:
@@ -81,10 +86,25 @@ class KernelMood(nn.Module):
         sizes = (centres * centres).sum(0)
         apart = (z * z).sum(1, keepdim=True) + sizes - 2 * torch.matmul(z, centres)
         near = torch.exp(-self.gamma * apart.clamp(min=0))
-        raw = torch.matmul(near, self.heads.double()).float() + self.offset
-        music = torch.sigmoid(self.steep * (raw[:, 6:] - 0.5))
-        sigma = self.offset[2:4] + music * (raw[:, 2:4] - self.offset[2:4])
-        return torch.cat((music * raw[:, :2], sigma, music * raw[:, 4:6], music), 1)
+        raw = torch.matmul(near, self.heads.double()).float()
+        mood = raw[:, :2] + self.offset[:2]
+        directions = int(self.doubt.shape[0]) - 6
+        doubt = torch.matmul(doubt_features(mood, z[:, :directions].float()), self.doubt)
+        music = torch.sigmoid(self.steep * (raw[:, 4:] - 0.5))
+        said = torch.cat((mood, raw[:, 2:4]), 1)
+        return torch.cat(
+            (music * said[:, :2], self.offset[2:4] + music * doubt, music * said[:, 2:], music), 1
+        )
+
+
+def doubt_features(mood: Tensor, z: Tensor) -> Tensor:
+    """What an error is expected from ``[b, 6 + n]``: a quadratic of the mood, n directions.
+
+    More, the kernels themselves above all, fits the errors of known songs and says less of new
+    ones.
+    """
+    v, a = mood[:, :1], mood[:, 1:]
+    return torch.cat((torch.ones_like(v), v, a, v * v, a * a, v * a, z), 1)
 
 
 class LiveModel(nn.Module):

@@ -183,7 +183,7 @@ def load_kernel(run: Path, plan: LivePlan, fold: int | None, seed: int) -> Kerne
     texture = Texture(memory_s=part.memory_s, threshold=part.threshold)
     kernel = KernelMood(
         texture, s["centres"].T, s["shift"], s["scale"], s["limit"], s["project"], body["gamma"],
-        s["heads"], s["offset"],
+        s["heads"], s["doubt"], s["offset"],
     )  # fmt: skip
     kernel.load_state_dict(s)
     return kernel.eval()

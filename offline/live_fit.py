@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from models.mood import KernelMood
+from models.mood import KernelMood, doubt_features
 from models.texture import Texture
 from offline.live_statistics import Rows
 
@@ -31,6 +31,8 @@ class KernelPart:
         Of `models.texture.Texture`.
     gamma, ridge, ridge_half, ridge_sigma : float
         Width of the kernels; strength of the ridge for mood, halves and sigma.
+    doubt_directions : int
+        Principal directions that sigma depends on, beside the mood itself.
     songs, clips : int
         Centres: songs with curves, clips with quadrants.
     directions : int
@@ -48,7 +50,8 @@ class KernelPart:
     gamma: float = 0.3
     ridge: float = 0.3
     ridge_half: float = 0.3
-    ridge_sigma: float = 3.0
+    ridge_sigma: float = 1.0
+    doubt_directions: int = 8
     songs: int = 600
     clips: int = 400
     directions: int = 96
@@ -104,24 +107,44 @@ def fit_kernel(
     mood, outside = _ridge(k_mood, target, a, inner, part.ridge)
     half, outside_half = _ridge(k_half, b.y, b, inner, part.ridge_half)
     steep = _logit_scale(outside_half[b.fold >= 0], b.y[b.fold >= 0] > 0)
-    # E ln|e| of a Gaussian is ln sigma - .635; a floor keeps lucky rows from counting too much.
-    music = a.fold >= 0
-    error = np.log(np.sqrt((outside - target) ** 2 + 0.03**2)) + 0.55
-    error = np.where(music[:, None], error - np.log(prior_sd), 0.0)
-    # Sounds that are no music are few: for sigma, which they alone tell the prior, they count more.
-    doubtful = Rows(a.x, a.y, a.fold, np.where(music, a.weight, 4 * a.weight), a.centre)
-    doubt, expected = _ridge(k_mood, error, doubtful, inner, part.ridge_sigma)
-    sigma = np.exp(expected[music]) * prior_sd
-    stretch = np.quantile(np.abs(outside - target)[music] / sigma, 0.683, axis=0)
-    doubt = doubt + _constant(inner, k_mood[music], np.log(stretch), part)
+    doubt = _doubt(a, outside, target, mean, prior_sd, z_of(a.x)[:, : part.doubt_directions], part)
     music_head = _music(np.concatenate((k_mood, k_half)), Rows.joined([a, b]), inner, part.ridge)
-    heads = np.concatenate((mood, doubt, half * steep, music_head), 1)
+    heads = np.concatenate((mood, half * steep, music_head), 1)
     offset = np.concatenate((mean, np.log(prior_sd), np.zeros(3)))
     to = lambda x: torch.from_numpy(np.ascontiguousarray(x)).float()  # noqa: E731
     return KernelMood(
         texture, to(c), to(shift), to(scale), to(limit), to(project), part.gamma, to(heads),
-        to(offset),
+        to(doubt), to(offset),
     ).eval()  # fmt: skip
+
+
+def _doubt(
+    rows: Rows,
+    outside: np.ndarray,
+    target: np.ndarray,
+    mean: np.ndarray,
+    prior_sd: np.ndarray,
+    z: np.ndarray,
+    part: KernelPart,
+) -> np.ndarray:
+    """Weights of ln sigma over the prior's [shape=(6 + directions, 2)], from held-out errors."""
+    music = rows.fold >= 0
+    # E ln|e| of a Gaussian is ln sigma - .635; a floor keeps lucky rows from counting too much.
+    error = np.log(np.sqrt((outside - target) ** 2 + 0.03**2)) + 0.55
+    error = np.where(music[:, None], error - np.log(prior_sd), 0.0)
+    # Sounds that are no music are few: for sigma, which they alone tell the prior, they count more.
+    weight = np.where(music, rows.weight, 4 * rows.weight)
+    said = torch.from_numpy(np.where(music[:, None], outside + mean, 0.0))
+    x = doubt_features(said, torch.from_numpy(z)).numpy()
+    # The directions have a spread far under that of the mood's powers: one ridge after scaling.
+    size = np.sqrt(np.average(x**2, axis=0, weights=weight))
+    scaled, total = x / size, weight.sum()
+    gram = (scaled.T * weight) @ scaled + part.ridge_sigma / 100 * total * np.eye(x.shape[1])
+    gram[0, 0] -= part.ridge_sigma / 100 * total  # the constant is free
+    heads = np.linalg.solve(gram, (scaled.T * weight) @ error) / size[:, None]
+    sigma = np.exp(x[music] @ heads) * prior_sd
+    heads[0] += np.log(np.quantile(np.abs(outside - target)[music] / sigma, 0.683, axis=0))
+    return heads
 
 
 def _principal(z: np.ndarray, directions: int) -> np.ndarray:
@@ -137,12 +160,6 @@ def _music(k: np.ndarray, rows: Rows, inner: np.ndarray, ridge: float) -> np.nda
     weight = np.where(music, rows.weight, rows.weight * share)
     balanced = Rows(rows.x, rows.y, rows.fold, weight, rows.centre)
     return _ridge(k, music[:, None].astype(float), balanced, inner, ridge)[0]
-
-
-def _constant(inner: np.ndarray, k: np.ndarray, value: np.ndarray, part: KernelPart) -> np.ndarray:
-    """Head weights that give about `value` where songs are, and nothing far from them."""
-    gram = k.T @ k / len(k) + 0.01 * part.ridge * inner / 100 + 1e-6 * np.eye(len(inner))
-    return np.linalg.solve(gram, k.mean(0)[:, None] * value[None])
 
 
 def _ridge(

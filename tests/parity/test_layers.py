@@ -37,7 +37,8 @@ def _kernel() -> KernelMood:
     project = torch.linalg.qr(torch.randn(n, n - 20, generator=rng))[0]
     return KernelMood(
         texture, torch.randn(9, n, generator=rng) * scale @ project, features.mean(0), scale,
-        5 * scale, project, 0.3, torch.randn(9, 7, generator=rng), torch.zeros(7),
+        5 * scale, project, 0.3, torch.randn(9, 5, generator=rng),
+        torch.randn(9, 2, generator=rng) / 9, torch.zeros(7),
     )  # fmt: skip
 
 
