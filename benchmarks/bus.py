@@ -86,16 +86,44 @@ def rows(n: int = 500, n_joins: int = 50, n_restarts: int = 12) -> list[dict[str
     return table
 
 
-def engine_rows(n: int = 100, speed: float = 2.0) -> list[dict[str, Any]]:
+def engine_rows(n: int = 100) -> list[dict[str, Any]]:
     """Time from the last block of a step to its estimate in another process [ms].
+
+    The sound is played faster than the clock: the second row shows what the pauses between steps
+    cost on this machine.
 
     Parameters
     ----------
     n : int
         Estimates timed.
-    speed : float
-        How much faster than the clock the sound is played.
     """
+    return [
+        _row(f"last block to estimate, a step every {500 / speed:g} ms", _waits(n, speed))
+        for speed in (2.0, 20.0)
+    ]
+
+
+def pause_rows(mebibytes: int = 8, n: int = 30) -> list[dict[str, Any]]:
+    """Time to read memory again that was read before a pause [ms].
+
+    On hardware of one's own the pause makes little difference. Where a hypervisor takes pages back
+    that were not used for a moment, everything that runs twice a second pays for it.
+    """
+    pages = np.ones((mebibytes << 20) // 4096 * 4096, np.uint8)
+    table = []
+    for pause_s in (0.0, 0.025, 0.25):
+        waits = []
+        for _ in range(n):
+            time.sleep(pause_s)
+            begin = time.perf_counter()
+            int(pages[::4096].sum())
+            waits.append(1000.0 * (time.perf_counter() - begin))
+        what = f"a byte of every page of {mebibytes} MiB, {1000 * pause_s:g} ms after the last time"
+        table.append(_row(what, waits))
+    return table
+
+
+def _waits(n: int, speed: float) -> list[float]:
     rng = np.random.default_rng(0)
     sr = 44100
     y = 0.1 * rng.standard_normal((int((n + WARM_UP) * 0.5 * sr), 2)).astype(np.float32)
@@ -107,12 +135,11 @@ def engine_rows(n: int = 100, speed: float = 2.0) -> list[dict[str, Any]]:
         moods = [m for m in engine.estimates() if m.state != "degraded"]
         seen = receiver()
     # Ticks without sound take a seq too, so the k-th step is not always seq k.
-    waits = [
+    return [
         1000.0 * (seen[m.seq] - source.stamps[which[k]])
         for k, m in enumerate(moods)
         if k >= WARM_UP and m.seq in seen
     ]
-    return [_row("last block to estimate", waits)]
 
 
 def _row(what: str, waits_ms: list[float]) -> dict[str, Any]:
