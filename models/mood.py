@@ -98,7 +98,7 @@ class KernelMood(nn.Module):
 
 
 def doubt_features(mood: Tensor, z: Tensor) -> Tensor:
-    """What an error is expected from ``[b, 6 + n]``: a quadratic of the mood, n directions.
+    """Return what an error is expected from ``[b, 6 + n]``: powers of the mood, n directions.
 
     More, the kernels themselves above all, fits the errors of known songs and says less of new
     ones.

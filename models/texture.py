@@ -76,6 +76,11 @@ class Texture(nn.Module):
         keys = keys - keys.mean(1, keepdims=True)
         keys = keys / np.linalg.norm(keys, axis=1, keepdims=True)
         self.register_buffer("keys", torch.from_numpy(keys.T).float())
+        root = np.arange(12)
+        second = [*range(1, 7), *(a for a, _ in _TRIADS)]
+        up = lambda by: torch.tensor((root[None] + np.array(by)[:, None]) % 12)  # noqa: E731
+        self.register_buffer("second", up(second), persistent=False)
+        self.register_buffer("third", up([b for _, b in _TRIADS]), persistent=False)
         turn = [[(i + s) % 12 for i in range(12)] for s in range(12)]
         self.register_buffer("turn", torch.tensor(turn))
         self.register_buffer("numbers", torch.arange(80.0))
@@ -105,7 +110,10 @@ class Texture(nn.Module):
         means, squares, rise, last_x, last_q = self._hear(
             mel, gain[:, :, 0], chroma, last_x, last_q, heard
         )
-        far, far_sq = self._merged(far * self.decay, far_sq * self.decay, near[:, 0], near_sq[:, 0])
+        far, far_sq = self._merged(
+            torch.stack((far * self.decay, near[:, 0]), 1),
+            torch.stack((far_sq * self.decay, near_sq[:, 0]), 1),
+        )
         now = torch.cat((means, torch.ones_like(age)), 1)
         near = torch.cat((near[:, 1:], now[:, None]), 1)
         near_sq = torch.cat((near_sq[:, 1:], squares[:, None]), 1)
@@ -115,26 +123,25 @@ class Texture(nn.Module):
         onsets = torch.cat((onsets[:, self.frames :], rise), 1)
         age = torch.minimum(age + self.frames, keep * 1e6 + self.recent * self.frames)
         age = age.clamp(max=float(self.onset_frames))
-        total, total_sq = far, far_sq
-        for k in range(self.recent):
-            total, total_sq = self._merged(total, total_sq, near[:, k], near_sq[:, k])
+        total, total_sq = self._merged(
+            torch.cat((far[:, None], near), 1), torch.cat((far_sq[:, None], near_sq), 1)
+        )
         features = torch.cat((self._read(total, total_sq), self._rhythm(onsets, age)), 1)
         return (
             features, distance, level, last_x, last_q, far, far_sq, near, near_sq, onsets, age,
         )  # fmt: skip
 
-    def _merged(
-        self, far: Tensor, far_sq: Tensor, step: Tensor, step_sq: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Merge the sums and squared deviations of two memories.
+    def _merged(self, sums: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
+        """Merge the sums and squared deviations of memories ``[b, memories, n]``.
 
         Deviations are merged as Chan et al. (1979) do: subtracting squares of means instead loses
         what a steady tone varies by in rounding.
         """
-        n, m = far[:, -1:], step[:, -1:]
-        apart = self._means(far)[:, : self.n_spread] - self._means(step)[:, : self.n_spread]
-        between = apart * apart * (n * m / (n + m).clamp(min=1e-3))
-        return far + step, far_sq + step_sq + between
+        total = sums.sum(1)
+        apart = (
+            self._means(sums)[..., : self.n_spread] - self._means(total)[:, None, : self.n_spread]
+        )
+        return total, (squares + apart * apart * sums[..., -1:]).sum(1)
 
     def _hear(
         self,
@@ -188,18 +195,15 @@ class Texture(nn.Module):
         onset = step.relu().reshape(-1, self.frames, _ONSETS, 20).mean(3)
         return means, squares, onset, x[:, -1], q[:, -1]
 
-    @staticmethod
-    def _chords(q: Tensor) -> Tensor:
-        """How strongly each interval and triad sounds, whatever its root."""
+    def _chords(self, q: Tensor) -> Tensor:
+        """How strongly each interval and triad sounds, whatever its root: ``[..., 12]``."""
         p = 12 * q
-        wrapped = torch.cat((p, p), -1)
-        up = [wrapped[..., k : k + 12] for k in range(12)]
-        intervals = [(p * up[k]).mean(-1, keepdim=True) for k in range(1, 7)]
-        triads = [(p * up[a] * up[b]).mean(-1, keepdim=True) for a, b in _TRIADS]
-        return torch.cat(intervals + triads, -1)
+        pairs = p[..., None, :] * p[..., self.second]
+        triads = pairs[..., 6:, :] * p[..., self.third]
+        return torch.cat((pairs[..., :6, :].mean(-1), triads.mean(-1)), -1)
 
     def _means(self, sums: Tensor) -> Tensor:
-        return sums[:, :-1] / sums[:, -1:].clamp(min=1e-3)
+        return sums[..., :-1] / sums[..., -1:].clamp(min=1e-3)
 
     def shape_of(self, sums: Tensor) -> Tensor:
         """Spectral shape and rises of a memory, without its level: what a change is seen in."""

@@ -37,23 +37,24 @@ def sections_of(run: Path) -> dict[str, str]:
 _SAID = {
     "Summary": """
         Valence and arousal of music as it plays, twice a second, with a sigma each. A
-        Gaussian-kernel machine on causal running statistics (bands, cepstra, rhythm, chroma,
-        intervals and triads since the last change of sound); where the recipe gives networks a
-        share, five small causal convolutional networks speak beside it, for arousal.""",
+        Gaussian-kernel machine and a few small perceptrons hear causal running statistics (bands,
+        cepstra, rhythm, chroma, intervals and triads since the last change of sound); where the
+        recipe gives networks a share, one small causal convolutional network speaks beside them,
+        for arousal.""",
     "Data": """
         Valence, arousal and their sigmas: DEAM, seconds 30-40 of the excerpts and further 10 s
         cuts, labels at 2 Hz. p_positive and p_energetic: 4Q (Panda et al. 2018), one quadrant a
-        clip. The networks also learned genres, MIREX-like mood clusters and mood words on the
-        side. Made-up sounds (noise, hum, tones, a made-up voice) teach what is no music. The
+        clip. The perceptrons and the network also learned genres, MIREX-like mood clusters and mood
+        words on the side; the perceptrons also learned from what a first round of them said of
+        clips without labels. Made-up sounds (noise, hum, tones, a made-up voice) teach what is no music. The
         halves and the signs of valence and arousal can differ: 4Q's clips were chosen to be clear
         in one quadrant of popular music, DEAM's labels are means of raters over all kinds.""",
     "Splits": """
         Five folds by artist, one assignment for all sets. Figures of folds come from artefacts
-        that have not heard the fold, over the seeds of the kernel machine that were scored (the
+        that have not heard the fold, over the seeds of the kernel machine and the perceptrons (the
         networks have one seed). The artefact that ships has heard all five folds; it is scored on
         the 58 songs of MediaEval 2015, on which nothing was chosen. Ingredients were chosen on
-        the held-out folds (networks
-        on two of them), so the fold figures are those of a validation.""",
+        the held-out folds (most of them on two), so the fold figures are those of a validation.""",
     "Known failures": """
         Songs pull towards the middle: extremes are understated. Valence of calm music is the
         weakest point. Sigma says little about WHICH song is wrong, and is too narrow for arousal on

@@ -204,9 +204,9 @@ _TEXT = """# The live model: what was measured
 
 Written by the evaluation of the live model. Fold figures come from each fold's and seed's own
 artefact, stepped as it is live; mean over five artist-disjoint folds, seeds scored: {seeds} (of
-the kernel machine; the networks have one), with the spread over seeds where there are several.
-Boosting hears each clip from a fresh start, the model a stream; its column is empty where it was
-not run. The shipped artefact has heard every fold and is scored on the 58 songs alone.
+the kernel machine and the perceptrons; the networks have one), with the spread over seeds where
+there are several. Boosting (on the same statistics) hears each clip from a fresh start, the model a
+stream; its column is empty where boosting has no such figure. The shipped artefact has heard every fold and is scored on the 58 songs alone.
 
 ## Aims
 
