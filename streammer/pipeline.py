@@ -42,6 +42,9 @@ SOUND_MAX = np.float32(1e6)
 """Magnitude beyond which a sample is no sound (120 dB over full scale): its power would overflow
 float32. It becomes zero and is counted, like NaN and Inf."""
 
+PORTION_S = 0.1
+"""Sound that is transformed at once while a step is gathered, at least [s]."""
+
 HOLE_FILLED_S = 2.0
 """Longest hole that is filled with zeros [s]; a longer one starts the features afresh."""
 
@@ -164,7 +167,9 @@ class StreamPipeline:
         chosen, clipped = self._clean(samples)
         self._append(downmix(chosen), clipped)
         steps: list[StepInput] = []
-        # Nothing is transformed before a step's sound is complete: its frames go side by side.
+        # Frames go side by side, but not all of a step's: little is left to do at its end.
+        if sum(map(len, self._pending)) >= PORTION_S * self.sr:
+            self._transform()
         while self._heard >= self._boundary(self._index):
             before = self._index
             self._transform()
