@@ -81,7 +81,7 @@ def mood(epoch, seq, arousal, now):
 def test_a_subscriber_prints_what_it_hears(code, bus):
     code = code.replace("tcp://127.0.0.1:5580", bus).replace("DWELL_S = 4.0", "DWELL_S = 0.2")
     with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-u", "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
         watchdog = threading.Timer(30.0, process.kill)
         watchdog.start()

@@ -1,7 +1,9 @@
 """`make demo`: the bundled track at live pace, as a new user sees it."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,10 +11,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 ROOT = Path(__file__).parents[2]
-DEMO = [sys.executable, str(ROOT / "examples" / "demo.py")]
+DEMO = ROOT / "examples"
 
 
 @pytest.fixture
@@ -27,19 +31,52 @@ def taken_port():
         yield
 
 
-@pytest.mark.usefixtures("taken_port")
-def test_the_whole_demo_runs_without_a_terminal_and_beside_another_publisher():
+@pytest.fixture
+def short_demo(tmp_path):
+    """Copy the demo, with 7 s each of its calm and its tense movement for the track."""
+    plan = {part["name"]: part for part in json.loads((DEMO / "demo.json").read_text())}
+    y, sr = soundfile.read(DEMO / "demo.ogg")
+    cuts, parts = [], []
+    for k, name in enumerate(("calm", "tense")):
+        start = int((plan[name]["start_s"] + 2.0) * sr)
+        cuts.append(y[start : start + 7 * sr])
+        parts.append(plan[name] | {"start_s": 7.0 * k, "end_s": 7.0 * (k + 1)})
+    soundfile.write(tmp_path / "demo.ogg", np.concatenate(cuts), sr)
+    (tmp_path / "demo.json").write_text(json.dumps(parts))
+    shutil.copy(DEMO / "demo.py", tmp_path)
+    return tmp_path
+
+
+def run_demo(folder, seconds):
+    """Run the demo without a terminal; return its lines after a look at pace, ticks and summary."""
     began = time.monotonic()
-    done = subprocess.run(DEMO, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, str(folder / "demo.py")], cwd=ROOT, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
     took = time.monotonic() - began
     assert done.returncode == 0, done.stderr
-    assert 60.0 < took < 80.0  # the track's own pace, and the start
+    assert seconds < took < seconds + 20.0  # the track's own pace, and the start
     ticks = re.findall(r"^ *(\d+\.\d) s  valence .* arousal .*", done.stdout, re.MULTILINE)
-    assert [float(t) for t in ticks] == [float(t) for t in range(1, 61)]
+    assert [float(t) for t in ticks] == [float(t) for t in range(1, seconds + 1)]
     assert re.search(r"watch --connect tcp://127\.0\.0\.1:(?!5580)\d+", done.stdout)
-    assert re.search(r"60\.5 s of sound, 121 estimates", done.stderr)
-    table = dict(re.findall(r"^(calm|sad|tense|bright) .* ([+-]\d\.\d\d)$", done.stdout, re.M))
-    assert min(float(table[k]) for k in ("tense", "bright")) > float(table["calm"])
+    found = re.findall(r"^(calm|sad|tense|bright) .* ([+-]\d\.\d\d)$", done.stdout, re.MULTILINE)
+    return {name: float(arousal) for name, arousal in found}, done.stderr
+
+
+@pytest.mark.usefixtures("taken_port")
+def test_the_demo_runs_without_a_terminal_and_beside_another_publisher(short_demo):
+    arousal, err = run_demo(short_demo, 14)
+    assert "14.0 s of sound, 28 estimates" in err
+    assert arousal["tense"] > arousal["calm"]
+
+
+@pytest.mark.nightly
+@pytest.mark.usefixtures("taken_port")
+def test_the_whole_minute_of_the_demo_runs():
+    arousal, err = run_demo(DEMO, 60)
+    assert "60.5 s of sound, 121 estimates" in err
+    assert min(arousal["tense"], arousal["bright"]) > arousal["calm"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
@@ -49,7 +86,13 @@ def test_in_a_terminal_the_live_view_moves_and_ctrl_c_ends_with_a_summary():
     ours, theirs = pty.openpty()
     env = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
     with subprocess.Popen(
-        DEMO, cwd=ROOT, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        [sys.executable, str(DEMO / "demo.py")],
+        cwd=ROOT,
+        env=env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
     ) as process:
         os.close(theirs)
         seen, deadline = b"", time.monotonic() + 30.0
