@@ -1,14 +1,15 @@
 """Made-up data sets in the published layouts: sound whose loudness, tempo and mode follow VA.
 
-Arousal makes a song louder, faster and brighter; valence moves its third from minor to major and
-the register of its melody up. Nothing of it sounds like music, but the path from folder to report
-is the real one, and a network that learns must beat the constant.
+Arousal makes a song louder, faster, brighter and noisier; valence moves its third from minor to
+major and the register of its melody up. Nothing of it sounds like music, but the path from folder
+to report is the real one, and a network that learns must beat the constant.
 """
 
 import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,26 +89,29 @@ def sound(song: SynthSong, start_s: float, seconds: float, sr: int = SR) -> np.n
     """
     t = start_s + np.arange(round(seconds * sr)) / sr
     v, a = song.at(t)
-    root, major = 196.0, (v + 1) / 2
-    voices = (
-        (root, np.ones_like(t)),
-        (root * 2 ** (3 / 12), 1 - major),
-        (root * 2 ** (4 / 12), major),
-        (root * 2 ** (7 / 12), np.full_like(t, 0.8)),
-    )
+    major = (v + 1) / 2
     bright = 0.15 + 0.35 * (a + 1) / 2
     y = np.zeros_like(t)
-    for f, amount in voices:
-        for k in range(1, 5):
-            y += amount * bright ** (k - 1) * np.sin(2 * np.pi * f * k * t)
-    register = 500.0 * 2 ** (1.5 * (v + 1))
-    y += 0.9 * np.sin(2 * np.pi * np.cumsum(register) / sr)
+    for root, minor_third, major_third, fifth in reversed(_chord(start_s, len(t), sr)):
+        third = (1 - major) * minor_third + major * major_third
+        y = bright * y + root + third + 0.8 * fifth
+    melody = 2 * np.pi * np.cumsum(300.0 * 2 ** (1.75 * (v + 1))) / sr
+    for k in range(1, 4):
+        y += 1.8 / k**0.5 * np.sin(k * melody)
     beats = np.cumsum((1.0 + 1.5 * (a + 1) / 2) / sr)
     y *= 0.35 + 0.65 * np.exp(-6 * (beats % 1.0))
     rng = np.random.default_rng(song.seed)
-    y += 0.02 * rng.standard_normal(len(t))
+    y += 0.02 * 4.0**a * rng.standard_normal(len(t))
     gain = 10 ** ((-32 + 22 * (a + 1) / 2) / 20)
     return (0.3 * gain * y).clip(-1, 1).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _chord(start_s: float, n: int, sr: int) -> list[list[np.ndarray]]:
+    """Harmonics 1 to 4 of root, minor third, major third and fifth: all songs have them."""
+    t = start_s + np.arange(n) / sr
+    f = [196.0 * 2 ** (semitones / 12) for semitones in (0, 3, 4, 7)]
+    return [[np.sin(2 * np.pi * f_k * k * t) for f_k in f] for k in range(1, 5)]
 
 
 def _table(path: Path, header: list[str], rows: list[list[object]], blank: str = "") -> None:

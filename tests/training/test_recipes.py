@@ -18,42 +18,53 @@ PUBLISHED = [name for name in all_recipes() if not name.startswith("live")]
 SPECTRAL = [n for n in PUBLISHED if load_recipe(n).family == "spectral"]
 
 
+CBAM = {"network.image": [96, 32], "network.width": 1 / 8}
+MFCC = {"network.width": 0.5, "training.lr": 5e-4, "training.epochs": 6}
 SPECIAL = {
-    "dense": {"training.lr": 3e-4, "training.epochs": 20},
-    "crnn": {"training.lr": 2e-3, "training.epochs": 14},
-    "crnn-bilstm": {"training.lr": 2e-3, "training.epochs": 12},
-    "crnn-gru3": {"training.batch": 4},
-    "crnn-mobile": {"training.batch": 4},
-    "crnn-res": {"training.epochs": 6},
+    "crnn": {"network.image": [124, 92], "training.epochs": 8},
+    "crnn-cbam": CBAM,
+    "crnn-cbam-max": CBAM,
+    "dense": {"network.image": [64, 64], "training.lr": 3e-4, "training.epochs": 10},
+    "window-m1-mfcc": MFCC,
+    "window-m2-mfcc": MFCC | {"training.epochs": 16},
+    "window-m3-mfcc": MFCC,
+    "window-m3": {"training.epochs": 3},
 }
 """What some nets need in place of the common tiny values."""
 
 
 def tiny(name, **more):
-    """Values that make a recipe small enough for a test: width 1/16, image 129 x 96."""
+    """Values that make a recipe small enough for a test: width 1/16 to 1/2, image 92 x 92."""
     recipe = load_recipe(name, mode=more.get("mode"), labels=more.get("labels"))
-    changes = {"data.split": "song", "training.epochs": 8, "training.seed": 1}
+    changes = {
+        "data.split": "song",
+        "training.epochs": 5,
+        "training.seed": 1,
+        "training.patience": 0,
+        "evaluation.stride": 4,
+        "evaluation.n_boot": 100,
+    }
     if recipe.family == "spectral":
         changes |= {
             "network.width": 1 / 16,
-            "network.image": [129, 96],
+            "network.image": [92, 92],
             "network.options": {"dropout": 0.0},
-            "training.lr": 3e-3,
+            "training.lr": 2e-3,
             "training.batch": 8,
-            "data.per_clip": 2,
-            "training.patience": 0,
-        } | SPECIAL.get(name, {})
+            "data.per_clip": 4,
+        }
     if recipe.family == "window":
         changes |= {
             "network.width": 0.25,
-            "training.lr": 2e-3,
+            "training.lr": 1e-3,
             "training.batch": 16,
             "data.per_clip": 5,
-        } | ({"training.epochs": 16, "training.lr": 5e-4} if "mfcc" in name else {})
+        }
     if recipe.family == "chroma":
-        changes |= {"training.epochs": 60, "training.batch": 8, "training.patience": 20}
+        changes |= {"training.epochs": 60, "training.batch": 8}
     if recipe.family == "stacked":
-        changes |= {"training.epochs": 20, "training.batch": 8}
+        changes |= {"training.epochs": 12, "training.batch": 8}
+    changes |= SPECIAL.get(name, {})
     if recipe.data.labels == "static":
         changes |= {"data.song_s": 10.0, "training.epochs": 3}
     if more.get("mode") == "faithful":
@@ -65,7 +76,7 @@ def tiny(name, **more):
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("made")
-    make_dataset(root / "data", "clips", n_songs=56, sr=11025)
+    make_dataset(root / "data", "clips", n_songs=112)
     return root
 
 
@@ -94,7 +105,7 @@ def test_mended_recipe_trains_beats_the_constant_and_exports(name, trained, made
     print("\n".join(summary(scores)))
     assert set(scores) == set(recipe.outputs)
     skills = {axis: s["skill_pooled"]["value"] for axis, s in scores.items()}
-    assert np.mean(list(skills.values())) > 0.02, f"{name} is no better than the constant: {skills}"
+    assert min(skills.values()) > 0.03, f"{name} is no better than the constant: {skills}"
     if recipe.family == "classical" or not recipe.exports:
         with pytest.raises(UsageError, match="cannot be exported"):
             export_run(run)
