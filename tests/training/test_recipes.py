@@ -24,7 +24,7 @@ SPECIAL = {
     "crnn": {"network.image": [124, 92], "training.epochs": 8},
     "crnn-cbam": CBAM,
     "crnn-cbam-max": CBAM,
-    "dense": {"network.image": [64, 64], "training.lr": 3e-4, "training.epochs": 10},
+    "dense": {"network.image": [64, 64], "training.lr": 5e-4, "training.epochs": 20},
     "window-m1-mfcc": MFCC,
     "window-m2-mfcc": MFCC | {"training.epochs": 16},
     "window-m3-mfcc": MFCC,
