@@ -41,6 +41,8 @@ from streammer.resample import resample
 __all__ = ["evaluate_live", "shipped_of"]
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+DEFAULT = "live"
+"""Recipe whose figures are the documentation's; those of others stay in their run."""
 SONGS_CHANGED = 30
 """Songs of each fold whose sound is changed."""
 
@@ -60,7 +62,8 @@ def shipped_of(run: Path) -> Path:
 
 def evaluate_live(run: Path, data: LiveData) -> list[str]:
     """Score everything that is not scored yet, write ``scores.json``; lines of the table."""
-    plan = plan_of(recipe_of_run(run))
+    recipe = recipe_of_run(run)
+    plan = plan_of(recipe)
     path = run / "scores.json"
     body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     folds = body.setdefault("folds", {})
@@ -95,7 +98,8 @@ def evaluate_live(run: Path, data: LiveData) -> list[str]:
         }  # fmt: skip
         write_json(path, body)
     attach_metrics(shipped, metrics_of(body))
-    say(f"{write_page(run, body, data, DOCS)}: written")
+    page = write_page(run, body, data, DOCS if recipe.name == DEFAULT else run)
+    say(f"{page}: written")
     return table_lines(body)
 
 

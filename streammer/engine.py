@@ -302,6 +302,6 @@ class Engine:
             raise InputError(end.detail)
         heard = stream.heard_s
         raise InputError(
-            f"{stream.info.name} has {heard:.2f} s of sound, at least {stream.step_s} s "
+            f"{stream.info.name} has {heard:.3f} s of sound, at least {stream.step_s} s "
             "(one step) is expected: give a longer input"
         )

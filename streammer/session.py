@@ -58,7 +58,7 @@ def open_session(data: bytes, label: str, device: str = "cpu") -> Any:
     if provider not in ort.get_available_providers():
         raise ModelError(
             f"{label}: device {device!r} needs {provider}, which this ONNX Runtime lacks: "
-            "pip install streammer[gpu]"
+            "pip uninstall -y onnxruntime, then pip install onnxruntime-gpu"
         )
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

@@ -82,6 +82,7 @@ class Stream:
         self.lost_samples = 0
         self.t_audio_s = 0.0
         self.t_capture = clock.unix()
+        self._t_block = self.t_capture
         self._clock = clock
         self._t_start = clock.monotonic()
         self._specs = tuple(
@@ -124,13 +125,14 @@ class Stream:
             done = self.flush()
             self._change_source(info)
         self.info = info
+        self._t_block = block.t_capture
         self.lost_samples += block.lost
         steps = self._pipeline.skip(block.lost) + self._pipeline.push(block.samples)
         return done + [Due(step, self._captured(step, block.t_capture)) for step in steps]
 
     def flush(self) -> list[Due]:
         """Return the steps that were only waiting for the resamplers' tails."""
-        return [Due(step, self.t_capture + self.step_s) for step in self._pipeline.flush()]
+        return [Due(step, self._captured(step, self._t_block)) for step in self._pipeline.flush()]
 
     def gate(self, step: StepInput) -> Gate:
         """Say whether the models are reset before this step and whether they are stepped."""

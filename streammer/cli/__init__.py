@@ -37,6 +37,8 @@ Examples:
 
   streammer label music/ --out moods.csv     the mood of every file in a folder
 
+--debug, with any command, shows where an error came from.
+
 Exit codes: 0 done, 2 wrong usage, 3 input, 4 device, port, network or output, 5 model,
 6 label did some files and not others, 70 a bug, 130 interrupted.
 """
@@ -115,7 +117,7 @@ def undash(value: str) -> str:
 
 def complain(message: object) -> None:
     """Print one line on stderr."""
-    print(f"streammer: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"streammer: {' '.join(str(message).split())}".replace(_DASH, "-"), file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

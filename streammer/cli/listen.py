@@ -156,6 +156,11 @@ class _Log:
     def __init__(self, path: Path) -> None:
         self.failed = False
         self._path = path
+        if undash(str(path)) == "-":
+            raise UsageError(
+                "--jsonl - names no file: estimates go to stdout by themselves where that is not "
+                "a terminal; name a file, such as --jsonl mood.jsonl"
+            )
         try:
             self._file = path.open("ab", buffering=0)
         except OSError as error:

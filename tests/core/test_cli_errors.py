@@ -102,6 +102,16 @@ def test_an_unwritable_log_is_exit_4(streammer_cli, song_wav, tmp_path):
     refused(ran, 4, "x.jsonl", "cannot be written")
 
 
+@pytest.mark.parametrize("option", ["--jsonl", "--bind"])
+def test_a_dash_that_is_no_file_or_endpoint_is_called_by_its_name(
+    streammer_cli, song_wav, tmp_path, option
+):
+    ran = streammer_cli("listen", song_wav, "--pace", "fast", option, "-", cwd=tmp_path)
+    refused(ran, 2, "-")
+    assert "stdin:" not in ran.err
+    assert not list(tmp_path.glob("stdin*"))
+
+
 def test_a_channel_that_does_not_exist_is_exit_2(streammer_cli, song_wav):
     ran = streammer_cli("listen", song_wav, "--pace", "fast", "--select", "3,4")
     refused(ran, 2, "channel 4", "has 2")

@@ -129,6 +129,24 @@ def test_capture_time_is_that_of_the_steps_last_sample(models):
         assert e.t_capture == pytest.approx(start + e.t_audio_s, abs=1e-6)
 
 
+def test_sound_that_comes_all_at_once_is_not_captured_in_the_future(models):
+    clock = FakeClock()
+    src = Scripted(blocks(make_song(3.0)), clock)
+    read = src.read
+
+    def at_once(timeout_s):
+        before = clock.unix()
+        item = read(timeout_s)
+        clock.advance(before - clock.unix())
+        return item
+
+    src.read = at_once
+    engine = Engine(src, StreamConfig(), models, pace="live", clock=clock, capture=DirectCapture)
+    estimates = list(engine.estimates())
+    assert [e.t_audio_s for e in estimates][-1] == 3.0
+    assert all(e.t_capture <= e.t_publish for e in estimates)
+
+
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(sizes=st.lists(st.integers(1, 30000), min_size=1, max_size=12))
 def test_same_samples_give_bit_identical_estimates_whatever_the_block_sizes(models, sizes):
