@@ -117,7 +117,7 @@ def test_ticks_and_the_bus_do_not_wait_for_a_slow_reader(tiny, song_wav):
 def test_an_error_of_the_live_engine_is_raised_where_it_is_read(tiny, tmp_path):
     path = tmp_path / "short.wav"
     soundfile.write(path, make_song(0.2), SR)
-    with listen(path, model=tiny) as moods, pytest.raises(InputError, match=r"0\.20 s of sound"):
+    with listen(path, model=tiny) as moods, pytest.raises(InputError, match=r"0\.200 s of sound"):
         next(moods)
 
 

@@ -239,7 +239,7 @@ def test_models_of_different_steps_are_refused(tmp_path):
 
 
 def test_an_input_shorter_than_a_step_is_refused(models):
-    with pytest.raises(InputError, match=r"0\.40 s of sound, at least 0\.5 s"):
+    with pytest.raises(InputError, match=r"0\.400 s of sound, at least 0\.5 s"):
         run(blocks(make_song(0.4)), models)
 
 
