@@ -146,6 +146,7 @@ def learning(histories: Mapping[str, tuple[np.ndarray, np.ndarray]], path: Path)
     figure, panels = plt.subplots(
         1, max(len(modes), 1), figsize=(5.5 * max(len(modes), 1), 4), sharey=True, squeeze=False
     )
+    lowest = min((float(min(loss / loss[0])) for _, loss in histories.values()), default=0.5)
     styles = [(f"C{k % 10}", ("-", "--", ":")[k // 10 % 3]) for k in range(30)]
     for panel, mode in zip(panels[0], modes, strict=False):
         shown = {n: h for n, h in histories.items() if f"({mode})" in n}
@@ -153,11 +154,11 @@ def learning(histories: Mapping[str, tuple[np.ndarray, np.ndarray]], path: Path)
             label = name.removesuffix(f" ({mode})")
             panel.plot(epochs + 1, loss / loss[0], line, lw=1.2, label=label, color=colour)
         panel.set(xlabel="epoch", xscale="log", title=mode)
-        panel.set_ylim(None, 1.4)
+        panel.set_ylim(max(lowest - 0.05, 0), 1.25)
         panel.tick_params(labelsize=8)
         panel.title.set_fontsize(9)
         panel.grid(alpha=0.3)
-        panel.legend(fontsize=6.5, ncol=2, loc="upper right")
+        panel.legend(fontsize=6.5, ncol=4, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     panels[0][0].set_ylabel("validation loss / that of the first epoch")
     _save(figure, path)
 

@@ -12,7 +12,7 @@ from offline.reproduce import QUICK
 if TYPE_CHECKING:
     from offline.report import System
 
-__all__ = ["commands", "dead", "deviation", "interval", "overview"]
+__all__ = ["STILL", "commands", "dead", "deviation", "interval", "overview"]
 
 HEADER = [
     "system", "arousal: mended", "faithful", "constant", "valence: mended", "faithful", "constant",
@@ -61,14 +61,21 @@ def _cell(s: Scores | None) -> str:
     return f"{s.rmse_song.value:.3f} ({s.skill_song.value:+.2f}){star}"
 
 
+STILL = 0.005
+"""Spread of predictions below which a system says the same of every song."""
+
+
 def dead(systems: Sequence["System"]) -> list[str]:
-    """Systems that say one value of every song, on some axis."""
+    """Systems that say the same of every song of a fold, on some axis, and in how many folds."""
     out = []
     for system in systems:
-        p = np.concatenate([p for f in system.predictions for p in f.p])
-        still = [a for k, a in enumerate(("valence", "arousal")) if np.ptp(p[:, k]) < 1e-6]
-        if still:
-            out.append(f"{system.label}: {' and '.join(still)}")
+        spread = np.array([np.concatenate(f.p).std(axis=0) for f in system.predictions])
+        parts = []
+        for k, axis in enumerate(("valence", "arousal")):
+            if n := int((spread[:, k] < STILL).sum()):
+                parts.append(axis if n == len(spread) else f"{axis} in {n} of {len(spread)} folds")
+        if parts:
+            out.append(f"{system.label}: {' and '.join(parts)}")
     return out
 
 

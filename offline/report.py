@@ -15,7 +15,7 @@ from offline.files import write_text
 from offline.literature import TOPICS
 from offline.live_rows import SIGMA, adopt_live
 from offline.metrics import Scores, bootstrap_paired, coverage
-from offline.overview import commands, dead, deviation, interval, overview
+from offline.overview import STILL, commands, dead, deviation, interval, overview
 from offline.recipe import Recipe
 from offline.runs import Predictions, Run, open_run
 from streammer.errors import InputError
@@ -173,8 +173,9 @@ def _dynamic(doc: Document, systems: list[System], dataset: Dataset, out: Path) 
     doc.table(*overview(systems))
     if still := dead(systems):
         doc.text(
-            f"One value for every song, whatever it hears, say {'; '.join(still)}. A dead ReLU "
-            "output stays at 0, which is -1 on this scale."
+            f"The same of every song, whatever it hears (spread under {STILL:g}), say "
+            f"{'; '.join(still)}. A spectral net whose ReLU output died says 0, which is -1 on "
+            "this scale; a window net whose maps died says what its last bias is."
         )
     ranked: dict[str, list[tuple[float, System, Scores]]] = {}
     for axis in AXES:
@@ -530,7 +531,8 @@ def _faults(doc: Document, systems: list[System]) -> None:
         "layer by several times its range, the steps that undo it push all maps of the second "
         "convolution below zero, and the net says one constant from then on; "
         "tests/training/test_images.py holds it to live. Mended ones also take a third of the "
-        "rate.",
+        "rate. Faithful ones keep Adam's default, the original's: there Keras's weights may die "
+        "too, and whether they do is a matter of the draw.",
     )
 
 

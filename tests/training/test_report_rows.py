@@ -38,7 +38,7 @@ def _system(recipes, p):
     return System(runs, [held] * len(runs), None)
 
 
-STILL = [np.tile([0.0, -1.0], (2, 1))] * 2
+SAME = [np.tile([0.0, -1.0], (2, 1))] * 2
 MOVING = [np.array([[0.1, -0.2], [0.3, 0.4]]), np.array([[-0.1, 0.2], [0.5, -0.4]])]
 
 
@@ -86,7 +86,7 @@ def test_a_row_says_width_image_epochs_budget_and_folds(songs):
 
 def test_the_overview_puts_both_modes_of_a_system_beside_the_constant(songs):
     systems = []
-    for mode, p in (("mended", MOVING), ("faithful", STILL)):
+    for mode, p in (("mended", MOVING), ("faithful", SAME)):
         plan = Plan(("crnn-gru3",), folds=1, modes=(mode,), labels=("dynamic",))
         systems.append(_system([r for _, r in jobs(plan, songs)], p))
     header, rows = overview(systems)
