@@ -41,8 +41,13 @@ def music(seconds: float) -> np.ndarray:
 def step_rows(n: int = 200) -> list[dict[str, Any]]:
     """One step of 500 ms, one thread [ms]."""
     x = music(10.0 + 0.5 * (n + WARM_UP))
-    ours = _pipeline_steps(x, n)
-    table = [_row("streammer, whole pipeline, model default", ours, ours)]
+    ours = _pipeline_steps(x, n, "default")
+    table = [
+        _row("streammer, whole pipeline, model default", ours, ours),
+        _row("of that, the model", _model_steps(n, "default"), ours),
+        _row("streammer, whole pipeline, model small", _pipeline_steps(x, n, "small"), ours),
+        _row("of that, the model", _model_steps(n, "small"), ours),
+    ]
     try:
         theirs = _recomputed_steps(x, max(20, n // 5))
     except ImportError as error:
@@ -50,10 +55,26 @@ def step_rows(n: int = 200) -> list[dict[str, Any]]:
     return [*table, _row("librosa + torch over the last 10 s", theirs, ours)]
 
 
-def _pipeline_steps(x: np.ndarray, n: int) -> np.ndarray:
+def _model_steps(n: int, name: str) -> np.ndarray:
+    (loaded,) = load_models([name])
+    rng = np.random.default_rng(SEED)
+    features = {
+        key: rng.random((1, spec.frames_per_step(0.5), spec.n_bins), np.float32)
+        for key, spec in loaded.model.front_ends.items()
+    }
+    slot = loaded.backend.acquire()
+    times = []
+    for _ in range(n + WARM_UP):
+        began = time.perf_counter()
+        loaded.backend.step([slot], features)
+        times.append(time.perf_counter() - began)
+    return np.array(times[WARM_UP:]) * 1e3
+
+
+def _pipeline_steps(x: np.ndarray, n: int, name: str) -> np.ndarray:
     clock = SystemClock()
     info = SourceInfo(SR, 2, "music", False, "array")
-    stream = Stream(StreamConfig(), load_models(["default"]), info, clock)
+    stream = Stream(StreamConfig(), load_models([name]), info, clock)
     times = []
     for k in range(n + WARM_UP):
         # Blocks end a little after the step, where the resampler lets go of its last frame.
