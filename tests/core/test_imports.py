@@ -22,6 +22,7 @@ LAYERS = (
         "butterflies",
         "endpoint",
         "filters",
+        "interruptions",
         "kernels",
         "lanes",
         "protobuf",

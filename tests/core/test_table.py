@@ -1,4 +1,4 @@
-"""Tables appear whole or not at all."""
+"""Tables appear whole; what was interrupted, or found the disk full, keeps its whole rows."""
 
 import csv
 import json
@@ -61,6 +61,77 @@ def test_an_interruption_keeps_finished_rows(tmp_path):
     path = tmp_path / "moods.csv"
     write_and_raise(path, ROWS[:1], KeyboardInterrupt())
     assert read(path) == ROWS[:1]
+
+
+def test_an_interruption_before_any_row_leaves_nothing(tmp_path):
+    path = tmp_path / "moods.csv"
+    write_and_raise(path, [], KeyboardInterrupt())
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_an_interruption_never_replaces_a_table(tmp_path, suffix):
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    path = tmp_path / f"moods{suffix}"
+    path.write_text("precious\n")
+    write_and_raise(path, [], KeyboardInterrupt())
+    assert os.listdir(tmp_path) == [path.name]
+    write_and_raise(path, ROWS[:1], KeyboardInterrupt())
+    write_and_raise(path, ROWS, KeyboardInterrupt())
+    assert path.read_text() == "precious\n"
+    assert read(tmp_path / f"moods.partial{suffix}") == ROWS[:1]
+    assert read(tmp_path / f"moods.partial2{suffix}") == ROWS
+    assert len(os.listdir(tmp_path)) == 3
+
+
+@pytest.fixture
+def small_disk():
+    """Let no file of this process grow beyond 200 bytes."""
+    resource = pytest.importorskip("resource", reason="no limit on the size of files here")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_full_disk_keeps_whole_rows_and_says_where(tmp_path, suffix, before, small_disk):
+    path = tmp_path / f"moods{suffix}"
+    kept = tmp_path / f"moods.partial{suffix}" if before else path
+    if before:
+        path.write_text("precious\n")
+
+    def work():
+        with TableWriter(path, COLUMNS) as table:
+            while True:
+                table.write(ROWS)
+
+    with pytest.raises(OutputError, match="too large") as caught:
+        work()
+    rows = read(kept)
+    assert len(rows) > 2
+    assert rows == (ROWS * len(rows))[: len(rows)]
+    assert kept.read_bytes().endswith(b"\n")
+    assert f"{len(rows)} rows are kept in {kept}" in str(caught.value)
+    assert len(os.listdir(tmp_path)) == 1 + before
+    assert not before or path.read_text() == "precious\n"
+
+
+def test_a_full_disk_leaves_no_parquet_that_cannot_be_read(tmp_path, small_disk):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    path = tmp_path / "moods.parquet"
+
+    def work():
+        with TableWriter(path, COLUMNS) as table:
+            while True:
+                table.write(ROWS)
+
+    with pytest.raises(OutputError, match="cannot be written") as caught:
+        work()
+    assert "kept" not in str(caught.value)
+    assert os.listdir(tmp_path) == []
 
 
 def test_an_error_leaves_what_stood_there_before(tmp_path):
