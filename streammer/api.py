@@ -2,9 +2,10 @@
 
 import queue
 import threading
+import warnings
 import weakref
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,7 +18,7 @@ from streammer.engine import Engine, load_models
 from streammer.errors import InputError
 from streammer.estimate import MoodEstimate
 from streammer.feed import open_feed
-from streammer.labelling import Row, find_audio, label_files
+from streammer.labelling import InOrder, LabelWarning, Row, find_audio, label_files
 
 __all__ = ["Listener", "label", "listen"]
 
@@ -230,10 +231,23 @@ def label(
     jobs : int
         Processes. With more than one, guard your program by ``if __name__ == "__main__":``.
 
+    Yields
+    ------
+    dict
+        In the order of the files, those of a folder by name.
+
+    Warns
+    -----
+    LabelWarning
+        If a file cannot be used, or is damaged and only a part of it can: with its path and the
+        reason. The rest is done (`streammer.labelling.LabelWarning`, a UserWarning).
+
     Raises
     ------
     InputError
-        If a file cannot be used. `streammer label` skips such files instead.
+        If a folder holds no audio or, at the end, if none of the files could be used.
+    ModelError
+        If a model is unknown or refused.
     """
     names = (model,) if isinstance(model, str) else tuple(model)
     config = StreamConfig(
@@ -243,7 +257,15 @@ def label(
         smoothing_s=smoothing_s,
     )
     given = [paths] if isinstance(paths, str | Path) else list(paths)
-    for result in label_files(find_audio(given), config, steps=steps, jobs=jobs):
-        if result.error:
-            raise InputError(f"{result.path}: {result.error}")
-        yield from result.rows
+    files = find_audio(given)
+    order, done = InOrder(), 0
+    with closing(label_files(files, config, steps=steps, jobs=jobs)) as results:
+        for k, result in results:
+            if result.complaint:
+                warnings.warn(result.complaint, LabelWarning, stacklevel=2)
+            done += not result.error
+            order.add(k, result)
+            for next_one in order.ready():
+                yield from next_one.rows
+    if not done:
+        raise InputError(f"none of {len(files)} files could be used: see the warnings")

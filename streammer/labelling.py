@@ -3,7 +3,6 @@
 A file that cannot be used is reported and skipped; the rest is done.
 """
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -11,7 +10,10 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,20 @@ from streammer.config import StreamConfig
 from streammer.engine import Engine, load_models
 from streammer.errors import InputError, StreammerError
 from streammer.estimate import MoodEstimate, quadrant_of
+from streammer.interruptions import interruptions_held
 from streammer.sources.file import FileSource
 from streammer.stream import LoadedModel
 
-__all__ = ["AUDIO_SUFFIXES", "FileResult", "columns", "find_audio", "label_file", "label_files"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "FileResult",
+    "InOrder",
+    "LabelWarning",
+    "columns",
+    "find_audio",
+    "label_file",
+    "label_files",
+]
 
 AUDIO_SUFFIXES = frozenset(
     (
@@ -58,6 +70,42 @@ class FileResult:
     rows: list[Row]
     error: str = ""
     warning: str = ""
+
+    @property
+    def complaint(self) -> str:
+        """One line with the path and what is wrong, or empty."""
+        return f"skipped: {self._about(self.error)}" if self.error else self._about(self.warning)
+
+    def _about(self, text: str) -> str:
+        return text if not text or self.path in text else f"{self.path}: {text}"
+
+
+class LabelWarning(UserWarning):
+    """A file that could not be used, or not all of it."""
+
+
+class InOrder:
+    """Results in the order of the files, whatever the order in which they are done."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._held: dict[int, FileResult] = {}
+
+    def add(self, index: int, result: FileResult) -> None:
+        """Take what came of the file of that index."""
+        self._held[index] = result
+
+    def ready(self) -> Iterator[FileResult]:
+        """Give out every result whose turn has come."""
+        while self._next in self._held:
+            result = self._held.pop(self._next)
+            self._next += 1
+            yield result
+
+    def rest(self) -> Iterator[FileResult]:
+        """Give out all that is held back: those before it will not come any more."""
+        for index in sorted(self._held):
+            yield self._held.pop(index)
 
 
 def columns(*, steps: bool) -> dict[str, type]:
@@ -127,8 +175,8 @@ def label_files(
     *,
     steps: bool = False,
     jobs: int | None = None,
-) -> Iterator[FileResult]:
-    """Label files over the cores and yield results in the order in which they are done.
+) -> Generator[tuple[int, FileResult]]:
+    """Label files over the cores and yield results with their index, in the order of completion.
 
     Parameters
     ----------
@@ -138,68 +186,98 @@ def label_files(
     Raises
     ------
     ModelError
-        If a model is unknown or refused; before anything is decoded.
+        If a model is unknown or refused; at once, before anything is decoded.
     """
+    # Loaded here with several processes too: a model is refused in one line, and what is compiled
+    # on first use is compiled once.
     models = load_models(config.models)
     jobs = min(jobs or os.cpu_count() or 1, len(paths))
     if jobs <= 1:
-        for path in paths:
-            yield label_file(path, config, models, steps=steps)
-        return
-    waiting = deque(paths)
+        return ((k, label_file(path, config, models, steps=steps)) for k, path in enumerate(paths))
+    return _over_processes(paths, jobs, config, steps)
+
+
+def _over_processes(
+    paths: Sequence[Path], jobs: int, config: StreamConfig, steps: bool
+) -> Generator[tuple[int, FileResult]]:
+    waiting = deque(enumerate(paths))
     while waiting:
         suspects = yield from _in_pool(waiting, jobs, config, steps)
-        for path in suspects:  # one of them has ended its process, the others are innocent
-            if (yield from _in_pool(deque([path]), 1, config, steps)):
+        for k, path in suspects:  # one of them has ended its process, the others are innocent
+            if (yield from _in_pool(deque([(k, path)]), 1, config, steps)):
                 error = "the process that decoded it has ended: damaged, or out of memory"
-                yield FileResult(_named(path), [], error=error)
+                yield k, FileResult(_named(path), [], error=error)
 
 
 def _in_pool(
-    waiting: deque[Path], jobs: int, config: StreamConfig, steps: bool
-) -> Generator[FileResult, None, list[Path]]:
+    waiting: deque[tuple[int, Path]], jobs: int, config: StreamConfig, steps: bool
+) -> Generator[tuple[int, FileResult], None, list[tuple[int, Path]]]:
     """Label what waits; return what was at work when a process died, if one did."""
-    pool = ProcessPoolExecutor(
-        jobs,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_worker,
-        initargs=(config, steps),
-    )
-    pending: dict[Future[FileResult], Path] = {}
+    context = _Spawn()
+    lifeline, ours = context.Pipe(duplex=False)
+    with interruptions_held():
+        pool = ProcessPoolExecutor(
+            jobs, mp_context=context, initializer=_begin_worker, initargs=(config, steps, lifeline)
+        )
+    pending: dict[Future[FileResult], tuple[int, Path]] = {}
     try:
         while waiting or pending:
             # Only a few files a worker are handed out, so that an interruption ends at once.
             while waiting and len(pending) < 2 * jobs:
-                pending[pool.submit(_label_in_worker, waiting[0])] = waiting[0]
-                waiting.popleft()
+                with interruptions_held():  # this is where a process is begun
+                    pending[pool.submit(_label_in_worker, waiting[0][1])] = waiting[0]
+                    waiting.popleft()
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 result = future.result()
-                del pending[future]
-                yield result
+                yield pending.pop(future)[0], result
     except BrokenProcessPool:
         return list(pending.values())
+    except BaseException:
+        for process in context.begun:  # nobody waits for what is at work
+            with suppress(ValueError):  # closed already
+                if process.is_alive():
+                    process.terminate()
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        with interruptions_held():
+            pool.shutdown(wait=True, cancel_futures=True)
+            ours.close()
+            lifeline.close()
     return []
+
+
+class _Spawn(SpawnContext):
+    """Knows the processes that it begins."""
+
+    def __init__(self) -> None:
+        self.begun: list[SpawnProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
+        process = SpawnProcess(*args, **kwargs)
+        self.begun.append(process)
+        return process
 
 
 _worker: tuple[StreamConfig, list[LoadedModel], bool] | None = None
 
 
-def _begin_worker(config: StreamConfig, steps: bool) -> None:
+def _begin_worker(config: StreamConfig, steps: bool, lifeline: Connection) -> None:
     global _worker
-    # The parent decides what an interruption means; a worker finishes its file.
+    # The parent decides what an interruption means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="streammer-parent", daemon=True).start()
+    watch = threading.Thread(
+        target=_end_with, args=(lifeline,), name="streammer-lifeline", daemon=True
+    )
+    watch.start()
     _worker = (config, load_models(config.models), steps)
 
 
-def _end_with_parent() -> None:
-    # A parent that was killed cannot tell, and its queue would be waited on for ever.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with(lifeline: Connection) -> None:
+    # Its other end is closed by the parent, or by the system where the parent was killed: it
+    # cannot tell then, and its queue would be waited on for ever.
+    with suppress(EOFError, OSError):
+        lifeline.recv()
+    os._exit(1)
 
 
 def _label_in_worker(path: Path) -> FileResult:

@@ -12,7 +12,8 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
 
 from streammer import __version__
 from streammer.errors import OutputError, StreammerError, UsageError
@@ -20,7 +21,7 @@ from streammer.errors import OutputError, StreammerError, UsageError
 if TYPE_CHECKING:
     from cyclopts import App
 
-__all__ = ["complain", "main", "on_signals", "undash"]
+__all__ = ["complain", "main", "on_signals", "starting", "undash"]
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
@@ -127,21 +128,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in tokens
     if debug:
         tokens.remove("--debug")
+    came: list[int] = []
     try:
-        with _sigterm_as_ctrl_c():
+        with _signals_as_ctrl_c(came):
             result = _run(tokens)
             sys.stdout.flush()
     except StreammerError as error:
+        if came and isinstance(error.__cause__, ImportError):
+            return _interrupted(tokens)
         if debug:
             traceback.print_exc()
         complain(error)
         return error.exit_code
     except KeyboardInterrupt:
-        # Before a command listens to signals itself: imports, the model, the port.
-        if tokens[:1] and tokens[0] in _ENDLESS:
-            complain("ended by a signal before anything was heard")
-            return 0
-        return EXIT_INTERRUPTED
+        return _interrupted(tokens)
     except BrokenPipeError:
         _close_stdout()
         return 0
@@ -152,18 +152,61 @@ def main(argv: Sequence[str] | None = None) -> int:
             return OutputError.exit_code
         return _bug(error, debug)
     except Exception as error:
-        return _bug(error, debug)
+        # What was interrupted may say anything: an extension module, that its import failed.
+        return _interrupted(tokens) if came else _bug(error, debug)
     return result if isinstance(result, int) else 0
 
 
 def _run(tokens: Sequence[str]) -> object:
     # Imported here, where a signal is already one that ends in order.
-    from cyclopts import CycloptsError
+    with starting(tokens):
+        from cyclopts import CycloptsError
 
+        if tokens[:1] and tokens[0] in _COMMANDS:
+            import_module(f"streammer.cli.{tokens[0]}")
     try:
         return _app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         raise UsageError(f"{error} See streammer --help") from error
+
+
+def _last_words(tokens: Sequence[str]) -> tuple[str, int]:
+    # Before a command listens to signals itself: imports, the model, the port.
+    if tokens[:1] and tokens[0] in _ENDLESS:
+        return "ended by a signal before anything was heard", 0
+    return "interrupted", EXIT_INTERRUPTED
+
+
+def _interrupted(tokens: Sequence[str]) -> int:
+    words, code = _last_words(tokens)
+    complain(words)
+    return code
+
+
+@contextmanager
+def starting(tokens: Sequence[str] = ()) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the process there and then while the block runs.
+
+    It is for imports and the like, when nothing is open yet that would have to be closed. An
+    exception instead can be raised in places that print it and go on, or make another of it.
+    """
+    words, code = _last_words(tokens)
+
+    def end(_number: int, _frame: object) -> NoReturn:
+        os.write(2, f"streammer: {words}\n".encode())
+        os._exit(code)
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    before = {n: handler for n in numbers if callable(handler := signal.getsignal(n))}
+    try:
+        for number in before:
+            signal.signal(number, end)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _settle_streams() -> None:
@@ -195,16 +238,24 @@ def _close_stdout() -> None:
 
 
 @contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Raise KeyboardInterrupt on SIGTERM while the block runs."""
+def _signals_as_ctrl_c(came: list[int]) -> Iterator[None]:
+    """Note SIGINT and SIGTERM, and raise KeyboardInterrupt on them, while the block runs."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def handle(number: int, _frame: object) -> NoReturn:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, handle)}
+    if callable(signal.getsignal(signal.SIGINT)):  # a shell lets its background jobs ignore it
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,16 +1,22 @@
 """`streammer label`: the mood of many files."""
 
+import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterable
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import Parameter
 
-from streammer.cli import EXIT_INTERRUPTED, complain, undash
+from streammer.cli import EXIT_INTERRUPTED, complain, starting, undash
 from streammer.config import StreamConfig, parse_select
 from streammer.errors import InputError, UsageError
+from streammer.interruptions import interruptions_held
+
+if TYPE_CHECKING:
+    from streammer.labelling import FileResult
 
 __all__ = ["label"]
 
@@ -50,18 +56,6 @@ def label(
     jobs
         Processes; default one a core.
     """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from streammer.labelling import columns, find_audio, label_files
-    from streammer.table import TableWriter
-
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs {jobs} is too few: at least 1 is expected")
     config = StreamConfig(
@@ -72,9 +66,38 @@ def label(
     )
     if any(undash(path) == "-" for path in paths):
         raise UsageError("label takes files and folders: pipe into streammer listen - instead")
-    writer = None if out is None else TableWriter(out, columns(steps=steps))
-    files = find_audio(paths)
-    done, failed = 0, 0
+    with starting():
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        from streammer.labelling import InOrder, columns, find_audio, label_files
+        from streammer.table import TableWriter
+
+        writer = None if out is None else TableWriter(out, columns(steps=steps))
+        files = find_audio(paths)
+        results = label_files(files, config, steps=steps, jobs=jobs)
+    order, done, failed = InOrder(), 0, 0
+
+    def keep(finished: Iterable["FileResult"]) -> None:
+        nonlocal done
+        # What is printed can wait for its reader for ever, and must end by Ctrl-C.
+        with nullcontext() if writer is None else interruptions_held():
+            for result in finished:
+                if result.error:
+                    continue
+                if writer is not None:
+                    writer.write(result.rows)
+                else:
+                    for row in result.rows:
+                        print(msgspec.json.encode(row).decode(), flush=True)
+                done += 1
+
     try:
         with ExitStack() as stack:
             if writer is not None:
@@ -91,28 +114,32 @@ def label(
                 )
             )
             task = progress.add_task("labelling", total=len(files))
-            for result in label_files(files, config, steps=steps, jobs=jobs):
-                progress.advance(task)
-                if result.error:
-                    failed += 1
-                    about = "" if result.path in result.error else f"{result.path}: "
-                    complain(f"skipped: {about}{result.error}")
-                    continue
-                if result.warning:
-                    about = "" if result.path in result.warning else f"{result.path}: "
-                    complain(f"{about}{result.warning}")
-                done += 1
-                if writer is not None:
-                    writer.write(result.rows)
-                else:
-                    for row in result.rows:
-                        print(msgspec.json.encode(row).decode(), flush=True)
+            stack.enter_context(closing(results))
+            try:
+                for k, result in results:
+                    order.add(k, result)
+                    progress.advance(task)
+                    if result.complaint:
+                        complain(result.complaint)
+                    failed += bool(result.error)
+                    keep(order.ready())
+            except KeyboardInterrupt:
+                keep(order.rest())  # they are done, and waited only for those before them
+                raise
             if not done:
                 raise InputError(f"none of {len(files)} files could be used: see the lines above")
     except KeyboardInterrupt:
-        kept = f", kept in {out}" if out is not None else ""
+        kept = "" if writer is None else _where(writer.path, writer.kept)
         complain(f"interrupted: {done} of {len(files)} files are done{kept}")
         return EXIT_INTERRUPTED
     where = f" in {out}" if out is not None else ""
     print(f"{done} of {len(files)} files labelled{where}", file=sys.stderr)
     return EXIT_SOME_FAILED if failed else 0
+
+
+def _where(wanted: Path, kept: Path | None) -> str:
+    """Say where the rows of a part are, and what became of the table that was there."""
+    rows = "" if kept is None else f", kept in {kept}"
+    return (
+        rows if kept == wanted or not os.path.lexists(wanted) else f"{rows}; {wanted} is as before"
+    )

@@ -12,6 +12,7 @@ import soundfile
 from streammer import Subscriber, label, listen
 from streammer.bus import Publisher
 from streammer.errors import InputError, ModelError, UsageError
+from streammer.labelling import LabelWarning
 from tests.core.tiny_model import build_tiny
 from tests.sounds import SR, make_song
 
@@ -145,7 +146,34 @@ def test_label_over_two_processes_says_the_same(tiny, tmp_path, song):
         soundfile.write(tmp_path / f"{k}.wav", song[k * SR : (k + 2) * SR], SR)
     one = list(label(tmp_path, model=tiny, jobs=1))
     two = list(label(tmp_path, model=tiny, jobs=2))
-    assert sorted(two, key=lambda r: r["path"]) == one
+    assert two == one
+
+
+def test_label_warns_of_what_cannot_be_used_and_does_the_rest(tiny, tmp_path, song):
+    names = ("ok.wav", "text.mp3", "good.wav", "missing.wav", "cut.flac")
+    paths = [tmp_path / name for name in names]
+    for k in (0, 2):
+        soundfile.write(paths[k], song[: 2 * SR], SR)
+    paths[1].write_text("no music here\n" * 100)
+    soundfile.write(paths[4], song, SR)
+    data = paths[4].read_bytes()
+    paths[4].write_bytes(data[: len(data) // 2])
+    with pytest.warns(LabelWarning) as said:
+        rows = list(label(paths, model=tiny))
+    assert [r["path"] for r in rows] == [str(paths[k]) for k in (0, 2, 4)]
+    assert rows[2]["duration_s"] < 6.0
+    lines = [str(w.message) for w in said]
+    assert len(lines) == 3
+    for line, k in zip(lines, (1, 3, 4), strict=True):
+        assert str(paths[k]) in line
+        assert ("skipped" in line) == (k != 4)
+    assert {w.filename for w in said} == {__file__}
+
+
+def test_label_refuses_when_nothing_can_be_used(tiny, tmp_path):
+    (tmp_path / "text.mp3").write_text("no music here\n" * 100)
+    with pytest.warns(LabelWarning), pytest.raises(InputError, match="none of 1 files"):
+        list(label(tmp_path, model=tiny))
 
 
 def test_what_is_no_source_or_pace_is_refused(tiny, song):

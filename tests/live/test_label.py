@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from streammer import cli
 from tests.processes import read_rest
 from tests.sounds import SR, make_song
 
@@ -42,7 +44,7 @@ def test_a_row_a_file_in_csv(album, tmp_path):
     code, _, err = run(album, "--out", out, jobs=2)
     assert code == 0, err
     with out.open(newline="") as f:
-        rows = sorted(csv.DictReader(f), key=lambda r: r["path"])
+        rows = list(csv.DictReader(f))
     assert [float(r["duration_s"]) for r in rows] == pytest.approx([4.0, 5.0, 6.0])
     assert [int(r["n_steps"]) for r in rows] == [8, 10, 12]
     assert all(-1 <= float(r["valence"]) <= 1 for r in rows)
@@ -112,25 +114,132 @@ def test_a_truncated_mp3_is_used_as_far_as_it_goes_and_the_rest_is_said(tmp_path
     assert "mpg123" not in err
 
 
-def test_an_interruption_keeps_finished_rows(tmp_path):
-    soundfile.write(tmp_path / "00.wav", make_song(20.0, channels=1), SR)
+@pytest.fixture(scope="module")
+def long_album(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("long")
+    soundfile.write(folder / "00.wav", make_song(20.0, channels=1), SR)
     for k in range(1, 60):
-        (tmp_path / f"{k:02}.wav").hardlink_to(tmp_path / "00.wav")
-    out = tmp_path / "moods.jsonl"
+        (folder / f"{k:02}.wav").hardlink_to(folder / "00.wav")
+    return folder
+
+
+def interrupt_after_a_row(album, out):
+    """Interrupt `label` once it has written a row; return its code and its stderr."""
     process = subprocess.Popen(
-        [*LABEL, str(tmp_path), "--out", str(out), "--jobs", "2"], stderr=subprocess.PIPE
+        [*LABEL, str(album), "--out", str(out), "--jobs", "2"], stderr=subprocess.PIPE
     )
-    beside = tmp_path / f".moods.jsonl.{process.pid}.part"
+    beside = out.with_name(f".{out.name}.{process.pid}.part")
     deadline = time.monotonic() + 60
     while not (beside.exists() and beside.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert not beside.exists()
+    return process.returncode, err.decode()
+
+
+def test_an_interruption_keeps_finished_rows(long_album, tmp_path):
+    out = tmp_path / "moods.jsonl"
+    code, err = interrupt_after_a_row(long_album, out)
+    assert code == 130
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert 1 <= len(rows) < 60
-    assert f"{len(rows)} of 60 files are done" in err.decode()
-    assert not beside.exists()
+    assert err == f"streammer: interrupted: {len(rows)} of 60 files are done, kept in {out}\n"
+
+
+def test_a_part_is_kept_beside_the_table_that_is_there(long_album, tmp_path):
+    out, part = tmp_path / "moods.jsonl", tmp_path / "moods.partial.jsonl"
+    out.write_text("precious\n")
+    code, err = interrupt_after_a_row(long_album, out)
+    assert code == 130
+    assert out.read_text() == "precious\n"
+    n = len(part.read_text().splitlines())
+    assert 1 <= n < 60
+    assert f"{n} of 60 files are done, kept in {part}; {out} is as before\n" in err
+    assert len(err.splitlines()) == 1
+
+
+def listens_to_signals(pid):
+    """Whether `main` has begun; an earlier Ctrl-C is the interpreter's own."""
+    if sys.platform != "linux":
+        time.sleep(1.0)
+        return True
+    (mask,) = re.findall(r"SigCgt:\s+(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C reaches a process group by killpg")
+@pytest.mark.parametrize("delay_s", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("workers", [False, True])
+def test_ctrl_c_while_it_starts_is_one_line_and_no_harm(long_album, tmp_path, workers, delay_s):
+    if workers and sys.platform != "linux":
+        pytest.skip("/proc tells when there are workers")
+    out = tmp_path / "moods.csv"
+    out.write_text("precious\n")
+    process = subprocess.Popen(
+        [*LABEL, str(long_album), "--out", str(out), "--jobs", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    while process.poll() is None and not (
+        workers_of(process) if workers else listens_to_signals(process.pid)
+    ):
+        time.sleep(0.002)
+    time.sleep(delay_s)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert len(err.splitlines()) == 1, err.decode()
+    assert err.startswith(b"streammer: interrupted")
+    assert out.read_text() == "precious\n"
+    assert set(os.listdir(tmp_path)) <= {"moods.csv", "moods.partial.csv"}
+
+
+@pytest.mark.parametrize(("command", "code"), [("label", 130), ("listen", 0)])
+def test_an_import_broken_by_ctrl_c_is_an_interruption(monkeypatch, capsys, command, code):
+    def broken(_tokens):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed") from None
+
+    monkeypatch.setattr(cli, "_run", broken)
+    assert cli.main([command, "music"]) == code
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "bug" not in err
+
+
+def test_rows_come_in_the_order_of_the_files(tmp_path):
+    soundfile.write(tmp_path / "0.wav", make_song(60.0, channels=1), SR)
+    for k in range(1, 5):
+        soundfile.write(tmp_path / f"{k}.wav", make_song(1.0), SR)
+    code, out, err = run(tmp_path, jobs=2)
+    assert code == 0, err
+    names = [Path(json.loads(line)["path"]).name for line in out.splitlines()]
+    assert names == [f"{k}.wav" for k in range(5)]
+
+
+def test_rows_that_wait_for_their_turn_are_kept_on_interruption(tmp_path):
+    music = tmp_path / "music"
+    music.mkdir()
+    soundfile.write(music / "0.wav", make_song(10.0, channels=1).repeat(60, axis=0), SR)
+    for k in range(1, 4):
+        soundfile.write(music / f"{k}.wav", make_song(1.0), SR)
+    (music / "4.mp3").write_text("no music here\n" * 100)
+    out = tmp_path / "moods.jsonl"
+    process = subprocess.Popen(
+        [*LABEL, str(music), "--out", str(out), "--jobs", "2"], stderr=subprocess.PIPE
+    )
+    with process:
+        assert b"4.mp3" in process.stderr.readline()  # said at once, when 1 to 3 are done
+        process.send_signal(signal.SIGINT)
+        err = process.stderr.read().decode()
+    assert process.returncode == 130
+    names = [Path(json.loads(line)["path"]).name for line in out.read_text().splitlines()]
+    assert names == ["1.wav", "2.wav", "3.wav"]
+    assert f"3 of 5 files are done, kept in {out}" in err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode elsewhere")
@@ -223,3 +332,56 @@ def test_a_full_disk_is_one_line_and_exit_4(album):
     assert done.returncode == 4
     assert b"No space left" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files there")
+@pytest.mark.parametrize("before", [False, True])
+def test_rows_that_a_full_disk_took_are_kept(album, tmp_path, before):
+    resource = pytest.importorskip("resource")
+    files = [album / "0.flac"] * 2  # named twice: done once
+    for k in range(12):
+        files.append(tmp_path / f"{k}.flac")
+        files[-1].hardlink_to(album / "0.flac")
+    assert run(files[0])[0] == 0  # what is cached on first use is cached
+    out = tmp_path / "moods.csv"
+    if before:
+        out.write_text("precious\n")
+    kept = tmp_path / "moods.partial.csv" if before else out
+    code, _, err = run(
+        *files,
+        *("--out", out),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )
+    assert code == 4, err
+    with kept.open(newline="") as f:
+        rows = list(csv.DictReader(f))
+    assert 1 <= len(rows) < 13
+    assert all(row["quadrant"] for row in rows)
+    assert [row["path"] for row in rows] == [str(p) for p in files[1 : len(rows) + 1]]
+    assert len(err.splitlines()) == 1
+    assert f"{len(rows)} rows are kept in {kept}" in err
+    assert out == kept or out.read_text() == "precious\n"
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="only root mounts a small disk, on Linux"
+)
+def test_rows_on_a_disk_of_one_page_are_kept(album, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        out = disk / "moods.jsonl"
+        code, _, err = run(album / "2.flac", "--steps", "--out", out)  # 12 rows: 6 KiB
+        assert code == 4, err
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        assert [row["seq"] for row in rows] == list(range(len(rows)))
+        assert 5 <= len(rows) <= 8
+        assert "No space left" in err
+        assert f"{len(rows)} rows are kept in {out}" in err
+        assert os.listdir(disk) == [out.name]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
