@@ -114,9 +114,9 @@ def make_rows(
         counts[data.clips[i].song] = counts.get(data.clips[i].song, 0) + 1
     half = [i for i in data.where("quadrant", folds) if len(data.mel[i]) >= 20]
     sound = data.where("sound", (-1,))
-    moods = [_curve_rows(data, texture, curve, (5, 8, 12, 19), 0.6, counts, centre=True)]
+    moods = [_curve_rows(data, texture, curve, (2, 3, 5, 8, 12, 19), 0.6, counts, centre=True)]
     moods += [_spliced(data, texture, curve, folds, rng, counts)]
-    halves = [_half_rows(data, texture, half, (9, 19, 29, 39), 1.0, centre=True)]
+    halves = [_half_rows(data, texture, half, (3, 9, 19, 29, 39), 1.0, centre=True)]
     if copies:
         moods.append(_curve_rows(data, texture, curve, (8, 19), copies, counts, changed))
         halves.append(_half_rows(data, texture, half, (14, 39), copies, changed))
@@ -206,7 +206,7 @@ def _spliced(
             first, then = (stack(data, c[k : k + 128], 20) for c in (before, own))
             joined = (torch.cat(pair, 1) for pair in zip(first, then, strict=True))
             x.append(textures(texture, *joined)[:, 20:])
-        parts.append(_labelled(data, own, np.concatenate(x), (5, 9, 14), 0.4, counts, centre=False))
+        parts.append(_labelled(data, own, np.concatenate(x), (3, 5, 9, 14), 0.4, counts, centre=False))
     return Rows.joined(parts)
 
 
