@@ -206,7 +206,9 @@ def _spliced(
             first, then = (stack(data, c[k : k + 128], 20) for c in (before, own))
             joined = (torch.cat(pair, 1) for pair in zip(first, then, strict=True))
             x.append(textures(texture, *joined)[:, 20:])
-        parts.append(_labelled(data, own, np.concatenate(x), (3, 5, 9, 14), 0.4, counts, centre=False))
+        parts.append(
+            _labelled(data, own, np.concatenate(x), (3, 5, 9, 14), 0.4, counts, centre=False)
+        )
     return Rows.joined(parts)
 
 
