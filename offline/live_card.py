@@ -46,8 +46,8 @@ _SAID = {
         cuts, labels at 2 Hz. p_positive and p_energetic: 4Q (Panda et al. 2018), one quadrant a
         clip. The perceptrons and the network also learned genres, MIREX-like mood clusters and mood
         words on the side; the perceptrons also learned from what a first round of them said of
-        clips without labels. Made-up sounds (noise, hum, tones, a made-up voice) teach what is no music. The
-        halves and the signs of valence and arousal can differ: 4Q's clips were chosen to be clear
+        clips without labels. Made-up sounds (noise, hum, tones, a made-up voice) teach what is no
+        music. The halves and the signs of valence and arousal can differ: 4Q's clips were chosen to be clear
         in one quadrant of popular music, DEAM's labels are means of raters over all kinds.""",
     "Splits": """
         Five folds by artist, one assignment for all sets. Figures of folds come from artefacts
