@@ -47,8 +47,9 @@ _SAID = {
         clip. The perceptrons and the network also learned genres, MIREX-like mood clusters and mood
         words on the side; the perceptrons also learned from what a first round of them said of
         clips without labels. Made-up sounds (noise, hum, tones, a made-up voice) teach what is no
-        music. The halves and the signs of valence and arousal can differ: 4Q's clips were chosen to be clear
-        in one quadrant of popular music, DEAM's labels are means of raters over all kinds.""",
+        music. The halves and the signs of valence and arousal can differ: 4Q's clips were chosen to
+        be clear in one quadrant of popular music, DEAM's labels are means of raters over all
+        kinds.""",
     "Splits": """
         Five folds by artist, one assignment for all sets. Figures of folds come from artefacts
         that have not heard the fold, over the seeds of the kernel machine and the perceptrons (the
