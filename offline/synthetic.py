@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 
 from offline.files import write_text
+from offline.synthetic_midi import write_midi
 from streammer.errors import UsageError
 
 __all__ = ["SynthSong", "make_dataset", "make_songs", "sound"]
@@ -138,7 +139,8 @@ def make_dataset(
     ----------
     root : Path
     layout : str
-        ``deam``, ``clips``, ``emomusic``, ``pmemo``, ``4q`` or ``mirex``.
+        ``deam``, ``clips``, ``emomusic``, ``pmemo``, ``4q``, ``mirex`` or ``vgmidi`` (MIDI files,
+        to be rendered).
     n_songs : int
     seconds : float
         Length of the songs; labels begin at 15 s. The clips of ``clips`` are 30-40 s always.
@@ -158,6 +160,7 @@ def make_dataset(
         "pmemo": _pmemo,
         "4q": _panda,
         "mirex": _mirex,
+        "vgmidi": _vgmidi,
     }
     if layout not in makers:
         raise UsageError(f"layout {layout!r} is unknown; expected one of {', '.join(makers)}")
@@ -297,3 +300,19 @@ def _mirex(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> No
     )
     for s in songs:
         form.write(root / "audio" / f"{s.id:03d}{form.suffix}", s, 15.0, min(seconds, 10.0))
+
+
+def _vgmidi(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> None:
+    _table(
+        root / "vgmidi_labelled.csv",
+        ["id", "series", "console", "game", "piece", "midi", "valence", "arousal"],
+        [
+            [
+                *(s.id, s.artist, "None", "Made up", f"Song {s.id}", f"labelled/midi/{s.id}.mid"),
+                *(1 if s.valence > 0 else -1, 1 if s.arousal > 0 else -1),
+            ]
+            for s in songs
+        ],
+    )
+    for s in songs:
+        write_midi(root / "labelled" / "midi" / f"{s.id}.mid", s.valence, s.arousal, seconds)

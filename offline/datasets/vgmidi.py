@@ -8,6 +8,7 @@ from pathlib import Path
 
 from offline.datasets.song import Clip, Dataset, Findings, Scale, Song
 from offline.datasets.tables import number, read_rows
+from streammer.errors import InputError
 
 __all__ = ["is_vgmidi", "load_vgmidi", "render"]
 
@@ -53,7 +54,10 @@ def load_vgmidi(root: Path) -> Dataset:
         song, midi = row["id"], root / row["midi"]
         wav = root / "rendered" / f"{song}.wav"
         if not wav.exists() and can_render and midi.exists():
-            render(midi, wav)
+            try:
+                render(midi, wav)
+            except InputError as error:
+                findings.note(str(error))
         v = number(row["valence"], path, f"song {song}, valence")
         a = number(row["arousal"], path, f"song {song}, arousal")
         songs.append(
@@ -75,14 +79,22 @@ def load_vgmidi(root: Path) -> Dataset:
 
 
 def render(midi: Path, wav: Path, sr: int = 44100) -> None:
-    """Render one MIDI file to WAV, written beside and renamed."""
+    """Render one MIDI file to WAV, written beside and renamed.
+
+    Raises
+    ------
+    InputError
+        FluidSynth cannot read the file.
+    """
     wav.parent.mkdir(parents=True, exist_ok=True)
     tag = hashlib.sha256(str(midi).encode()).hexdigest()[:8]
     part = wav.with_name(f".{wav.stem}.{tag}.wav")
-    subprocess.run(
+    done = subprocess.run(
         ["fluidsynth", "-ni", "-q", "-r", str(sr), "-F", str(part), str(soundfont()), str(midi)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        check=False,
+        capture_output=True,
     )
+    if done.returncode or not part.exists():
+        part.unlink(missing_ok=True)
+        raise InputError(f"{midi}: FluidSynth cannot render it; expected a standard MIDI file")
     part.replace(wav)

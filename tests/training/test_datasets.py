@@ -5,11 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 
 from offline.checking import check_dataset
 from offline.cli import main
 from offline.datasets import detect_layout, load_dataset
 from offline.datasets.artists import artist_key, title_key
+from offline.datasets.vgmidi import soundfont
 from offline.synthetic import make_dataset
 from streammer.errors import InputError
 
@@ -50,6 +52,36 @@ def test_each_layout_is_recognised_and_has_audio(layouts, name):
     assert len(dataset)
     assert all(song.clips for song in dataset)
     assert any("can compute" in line for line in check_dataset(layouts / name))
+
+
+@pytest.fixture
+def vgmidi(tmp_path):
+    make_dataset(tmp_path, "vgmidi", n_songs=8, seconds=2.0)
+    return tmp_path
+
+
+def test_midi_pieces_are_rendered_once_and_a_broken_one_is_named(vgmidi):
+    if shutil.which("fluidsynth") is None or soundfont() is None:
+        pytest.skip("FluidSynth or a sound font is not installed")
+    (vgmidi / "labelled" / "midi" / "3.mid").write_bytes(b"no midi")
+    dataset = load_dataset(vgmidi)
+    assert [s.id for s in dataset if not s.clips] == ["3"]
+    assert any("3.mid: FluidSynth cannot render it" in line for line in dataset.findings.lines())
+    made = {p: p.stat().st_mtime_ns for p in (vgmidi / "rendered").iterdir()}
+    assert len(made) == 7  # nothing half-written is left
+    assert all(np.abs(soundfile.read(path)[0]).max() > 0.01 for path in made)
+    load_dataset(vgmidi)
+    assert {p: p.stat().st_mtime_ns for p in (vgmidi / "rendered").iterdir()} == made
+
+
+def test_midi_pieces_without_fluidsynth_have_labels_and_no_audio(vgmidi, monkeypatch):
+    monkeypatch.setenv("PATH", str(vgmidi))
+    dataset = load_dataset(vgmidi)
+    assert detect_layout(vgmidi) == "vgmidi"
+    assert len(dataset) == 8
+    assert not any(song.clips for song in dataset)
+    assert {song.quadrant for song in dataset} <= {"Q1", "Q2", "Q3", "Q4"}
+    assert any("FluidSynth" in line for line in dataset.findings.lines())
 
 
 @pytest.mark.parametrize("name", ["deam", "clips", "emomusic", "pmemo"])
