@@ -188,7 +188,7 @@ def test_a_gpu_that_is_not_there_says_what_to_install(model):
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
-    with pytest.raises(ModelError, match=r"'cuda' needs .* pip install streammer\[gpu\]$"):
+    with pytest.raises(ModelError, match=r"'cuda' needs .* pip install onnxruntime-gpu$"):
         OnnxBackend(model, device="cuda")
 
 
