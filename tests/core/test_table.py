@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from contextlib import contextmanager
 
 import pytest
 
@@ -85,26 +86,31 @@ def test_an_interruption_never_replaces_a_table(tmp_path, suffix):
     assert len(os.listdir(tmp_path)) == 3
 
 
-@pytest.fixture
+@contextmanager
 def small_disk():
-    """Let no file of this process grow beyond 200 bytes."""
+    """Let no file of this process grow beyond 200 bytes: for a moment, or a log of the tests would.
+
+    The limit is the process's, so what pytest itself prints into a file would fail too.
+    """
     resource = pytest.importorskip("resource", reason="no limit on the size of files here")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 @pytest.mark.parametrize("before", [False, True])
-def test_a_full_disk_keeps_whole_rows_and_says_where(tmp_path, suffix, before, small_disk):
+def test_a_full_disk_keeps_whole_rows_and_says_where(tmp_path, suffix, before):
     path = tmp_path / f"moods{suffix}"
     kept = tmp_path / f"moods.partial{suffix}" if before else path
     if before:
         path.write_text("precious\n")
 
     def work():
-        with TableWriter(path, COLUMNS) as table:
+        with small_disk(), TableWriter(path, COLUMNS) as table:
             while True:
                 table.write(ROWS)
 
@@ -119,12 +125,12 @@ def test_a_full_disk_keeps_whole_rows_and_says_where(tmp_path, suffix, before, s
     assert not before or path.read_text() == "precious\n"
 
 
-def test_a_full_disk_leaves_no_parquet_that_cannot_be_read(tmp_path, small_disk):
+def test_a_full_disk_leaves_no_parquet_that_cannot_be_read(tmp_path):
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     path = tmp_path / "moods.parquet"
 
     def work():
-        with TableWriter(path, COLUMNS) as table:
+        with small_disk(), TableWriter(path, COLUMNS) as table:
             while True:
                 table.write(ROWS)
 
