@@ -227,9 +227,9 @@ fold and is scored on the 58 songs alone.
   statistics said. Sigma is right on the average, and says little about single songs.
 - Low-pass and noise. Perceptrons that are made to say the same of changed copies stay under .03,
   and lose .02 of arousal's skill (ablations: "copies must agree"); the weight chosen is a tenth.
-- After a cut, and reaction. The last second and a half stays in memory when it is cleared, and a cut
-  falls anywhere in a step: a little of the old song is heard for a while (+.005). Half a second of
-  smoothing buys the movement per step and costs .2 to .3 s of reaction; the recipe has both.
+- After a cut, and reaction. The last second and a half stays in memory when it is cleared, and a
+  cut falls anywhere in a step: a little of the old song is heard for a while (+.005). Half a second
+  of smoothing buys the movement per step and costs .2 to .3 s of reaction; the recipe has both.
 - Entanglement. Heads of the kernel machine are solved apart, so valence shares nothing with
   arousal; what is left of it lies in the music. Above, valence is scored inside each half.
 
