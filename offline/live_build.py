@@ -167,6 +167,13 @@ def _save_kernel(kernel: KernelMood, path: Path) -> None:
     write_with(path, lambda part: torch.save(body, part))
 
 
+def _fitted(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise InputError(f"{path}: not trained yet; run `train` again to finish it")
+    body: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return body
+
+
 def load_kernel(run: Path, plan: LivePlan, fold: int | None, seed: int) -> KernelMood:
     """Read a fitted kernel machine.
 
@@ -175,10 +182,7 @@ def load_kernel(run: Path, plan: LivePlan, fold: int | None, seed: int) -> Kerne
     InputError
         It is not trained yet.
     """
-    path = kernel_path(run, fold, seed)
-    if not path.exists():
-        raise InputError(f"{path}: not trained yet; run `train` again to finish it")
-    body = torch.load(path, map_location="cpu", weights_only=True)
+    body = _fitted(kernel_path(run, fold, seed))
     s, part = body["state"], plan.part
     texture = Texture(memory_s=part.memory_s, threshold=part.threshold)
     kernel = KernelMood(
@@ -197,10 +201,7 @@ def load_perceptrons(run: Path, plan: LivePlan, fold: int | None, seed: int) -> 
     InputError
         They are not trained yet.
     """
-    path = perceptrons_path(run, fold, seed)
-    if not path.exists():
-        raise InputError(f"{path}: not trained yet; run `train` again to finish it")
-    body = torch.load(path, map_location="cpu", weights_only=True)
+    body = _fitted(perceptrons_path(run, fold, seed))
     part, size = plan.perceptron, len(body["shift"])
     blank = [Perceptron(size, part.hidden, 0, 0.0) for _ in range(part.members)]
     none = torch.zeros(len(body["offset"]))
