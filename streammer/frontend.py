@@ -6,11 +6,11 @@ All kinds are one power spectrum and one packed matrix of filters; the loops are
 import numpy as np
 import numpy.typing as npt
 
-from . import kernels
-from .butterflies import radices, twiddles
-from .errors import UsageError
-from .filters import window
-from .spec import FrontEndSpec
+from streammer import kernels
+from streammer.butterflies import radices, twiddles
+from streammer.errors import UsageError
+from streammer.filters import window
+from streammer.spec import FrontEndSpec
 
 __all__ = ["FrontEnd", "FrontEndSpec"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from .errors import UsageError
+from streammer.errors import UsageError
 
 __all__ = ["Resampler", "resample"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import UsageError
-from .filters import (
+from streammer.errors import UsageError
+from streammer.filters import (
     WINDOWS,
     Packed,
     chroma_filters,
