@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from streammer import filters
-from streammer.frontend import FrontEnd, FrontEndSpec
+from streammer.frontend import filters
+from streammer.frontend.frontend import FrontEnd, FrontEndSpec
 from streammer.resample import Resampler
 
 Row = dict[str, Any]
@@ -101,7 +101,7 @@ def start_rows() -> list[Row]:
     spec = f"'mel', {SR}, {N_FFT}, {HOP}, {BANDS}"
     code = (
         "import json, time; t = [time.perf_counter()]\n"
-        "from streammer.frontend import FrontEnd, FrontEndSpec; t.append(time.perf_counter())\n"
+        "from streammer.frontend.frontend import FrontEnd, FrontEndSpec; t.append(time.perf_counter())\n"
         f"FrontEnd(FrontEndSpec({spec})); t.append(time.perf_counter())\n"
         "print(json.dumps(t))"
     )

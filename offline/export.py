@@ -39,7 +39,7 @@ from streammer.artefacts import (
 )
 from streammer.checks import MIN_OPSET, check_card, check_graph
 from streammer.errors import ModelError, UsageError
-from streammer.frontend import FrontEnd, FrontEndSpec
+from streammer.frontend.frontend import FrontEnd, FrontEndSpec
 from streammer.model import Model, build_model
 
 __all__ = ["TOLERANCE", "attach_metrics", "export_model", "parity"]

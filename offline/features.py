@@ -19,7 +19,7 @@ from offline.datasets.audio import read_mono
 from offline.files import json_hash, write_json, write_with
 from offline.progress import progress_bar
 from streammer.errors import InputError
-from streammer.frontend import FrontEnd, FrontEndSpec
+from streammer.frontend.frontend import FrontEnd, FrontEndSpec
 from streammer.resample import resample
 
 __all__ = ["FeatureCache", "Missed", "compute", "content_hash", "spec_hash"]

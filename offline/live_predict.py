@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from offline.live_data import CHROMA, MEL, SR, LiveData
-from streammer.frontend import FrontEnd
+from streammer.frontend.frontend import FrontEnd
 
 __all__ = [
     "Steps",

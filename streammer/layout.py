@@ -8,7 +8,7 @@ from typing import Any
 
 from streammer.artefacts import MAX_BYTES, ArtefactMeta
 from streammer.errors import ModelError
-from streammer.frontend import FrontEndSpec
+from streammer.frontend.frontend import FrontEndSpec
 
 __all__ = ["Layout", "check_layout", "following"]
 

@@ -18,7 +18,7 @@ from streammer.artefacts import (
     read_artefact,
 )
 from streammer.errors import ModelError, UsageError
-from streammer.frontend import FrontEndSpec
+from streammer.frontend.frontend import FrontEndSpec
 from streammer.layout import Layout, check_layout, following
 from streammer.session import one_line, open_session, runtime
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streammer.errors import InputError, UsageError
-from streammer.frontend import FrontEnd, FrontEndSpec
+from streammer.frontend.frontend import FrontEnd, FrontEndSpec
 from streammer.resample import Resampler
 from streammer.sources.base import MIN_SR
 

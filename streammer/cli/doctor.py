@@ -118,7 +118,7 @@ def _model(what: str) -> Finding:
 
 
 def _kernels(what: str) -> Finding:
-    from streammer import kernels
+    from streammer.frontend import kernels
 
     paths = {
         Path(path)

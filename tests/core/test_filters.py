@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streammer.filters import WINDOWS, mel_filters, packed, packed_identity, window
+from streammer.frontend.filters import WINDOWS, mel_filters, packed, packed_identity, window
 
 
 @pytest.mark.parametrize("name", WINDOWS)

@@ -6,8 +6,8 @@ import math
 import pytest
 
 from streammer.errors import UsageError
-from streammer.frontend import FrontEnd, FrontEndSpec
-from streammer.spec import KINDS, LOGS
+from streammer.frontend.frontend import FrontEnd, FrontEndSpec
+from streammer.frontend.spec import KINDS, LOGS
 
 MEL = {"kind": "mel", "sr": 22050, "n_fft": 1024, "hop_length": 441, "n_bins": 80}
 CHROMA = {**MEL, "kind": "chroma", "n_bins": 12}

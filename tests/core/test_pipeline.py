@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streammer.errors import UsageError
-from streammer.frontend import FrontEndSpec
+from streammer.frontend.frontend import FrontEndSpec
 from streammer.pipeline import StreamPipeline, level_dbfs
 
 MEL = FrontEndSpec("mel", 22050, 1024, 441, 80, fmin=30.0, fmax=11000.0)

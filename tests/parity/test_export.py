@@ -15,7 +15,7 @@ from streammer.artefacts import card_path, graph_hash, read_metadata
 from streammer.audit import check_artefact
 from streammer.backends.onnx import OnnxBackend
 from streammer.errors import ModelError, OutputError, UsageError
-from streammer.frontend import FrontEndSpec
+from streammer.frontend.frontend import FrontEndSpec
 from streammer.model import load_model
 
 MEL = FrontEndSpec("mel", 22050, 1024, 441, 40, fmin=30.0, fmax=11000.0)

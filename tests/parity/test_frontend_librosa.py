@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from streammer import filters
-from streammer.frontend import FrontEnd, FrontEndSpec
+from streammer.frontend import filters
+from streammer.frontend.frontend import FrontEnd, FrontEndSpec
 
 SR = 22050
 

@@ -14,7 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from streammer import lanes as v
+from streammer.frontend import lanes as v
 
 __all__ = ["FRAME_NORMS", "LANES", "LOGS", "transform"]
 

@@ -21,7 +21,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
-from streammer.butterflies import dft, mirror_power, twiddled
+from streammer.frontend.butterflies import dft, mirror_power, twiddled
 
 __all__ = [
     "add_bins",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streammer.errors import UsageError
-from streammer.filters import (
+from streammer.frontend.filters import (
     WINDOWS,
     Packed,
     chroma_filters,
@@ -50,7 +50,7 @@ class FrontEndSpec:
     win_length : int <= n_fft     [samples]
         A shorter window is padded with zeros on both sides, as in librosa and torch.
     window : str
-        One of `streammer.filters.WINDOWS`, periodic.
+        One of `streammer.frontend.filters.WINDOWS`, periodic.
     power : 1.0 or 2.0
         Filters see magnitudes or powers.
     htk : bool

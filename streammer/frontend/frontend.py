@@ -6,11 +6,11 @@ All kinds are one power spectrum and one packed matrix of filters; the loops are
 import numpy as np
 import numpy.typing as npt
 
-from streammer import kernels
-from streammer.butterflies import radices, twiddles
+from streammer.frontend import kernels
+from streammer.frontend.butterflies import radices, twiddles
 from streammer.errors import UsageError
-from streammer.filters import window
-from streammer.spec import FrontEndSpec
+from streammer.frontend.filters import window
+from streammer.frontend.spec import FrontEndSpec
 
 __all__ = ["FrontEnd", "FrontEndSpec"]
 
