@@ -22,7 +22,7 @@ import numpy as np
 
 from streammer.frontend import filters
 from streammer.frontend.frontend import FrontEnd, FrontEndSpec
-from streammer.resample import Resampler
+from streammer.audio.resample import Resampler
 
 Row = dict[str, Any]
 Path = Callable[[], Any]  # computes some frames once

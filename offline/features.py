@@ -20,7 +20,7 @@ from offline.files import json_hash, write_json, write_with
 from offline.progress import progress_bar
 from streammer.errors import InputError
 from streammer.frontend.frontend import FrontEnd, FrontEndSpec
-from streammer.resample import resample
+from streammer.audio.resample import resample
 
 __all__ = ["FeatureCache", "Missed", "compute", "content_hash", "spec_hash"]
 

@@ -36,7 +36,7 @@ from offline.live_train import Member
 from offline.progress import say
 from streammer.errors import InputError
 from streammer.model import load_model
-from streammer.resample import resample
+from streammer.audio.resample import resample
 
 __all__ = ["evaluate_live", "shipped_of"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 from scipy.signal import butter, fftconvolve, sosfiltfilt
 
-from streammer.resample import resample
+from streammer.audio.resample import resample
 
 __all__ = ["CHANGES"]
 

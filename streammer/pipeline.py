@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from streammer.errors import InputError, UsageError
 from streammer.frontend.frontend import FrontEnd, FrontEndSpec
-from streammer.resample import Resampler
-from streammer.sources.base import MIN_SR
+from streammer.audio.resample import Resampler
+from streammer.audio.block import MIN_SR
 
 __all__ = [
     "HOLE_FILLED_S",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from streammer.clock import Clock
 from streammer.errors import UsageError
-from streammer.sources.base import (
+from streammer.audio.block import (
     BLOCK,
     Block,
     EndReason,

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from streammer.clock import Clock
 from streammer.errors import UsageError
-from streammer.sources.base import BLOCK, Block, SourceEnd, SourceInfo
+from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 
 __all__ = ["ArraySource"]
 

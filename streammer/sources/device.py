@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from streammer.clock import Clock
 from streammer.errors import DeviceError
-from streammer.ring import RING_S, Ring
+from streammer.audio.ring import RING_S, Ring
 from streammer.sources import portaudio
-from streammer.sources.base import BLOCK, Block, SourceEnd, SourceInfo
+from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 from streammer.sources.holes import HoleFinder
 from streammer.sources.quiet import quiet
 

@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from streammer.clock import Clock
 from streammer.errors import InputError
-from streammer.sources.base import BLOCK, Block, SourceEnd, SourceInfo
+from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 from streammer.sources.quiet import quiet
 
 __all__ = ["FileSource"]

@@ -3,7 +3,7 @@
 from collections import deque
 
 from streammer.clock import Clock
-from streammer.sources.base import Block, Source, SourceEnd, SourceInfo
+from streammer.audio.block import Block, Source, SourceEnd, SourceInfo
 from streammer.sources.latch import Latch
 
 __all__ = ["PIECE_S", "PacedSource"]

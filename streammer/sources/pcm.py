@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from streammer.clock import Clock
 from streammer.errors import InputError, UsageError
-from streammer.sources.base import BLOCK, MIN_SR, Block, SourceEnd, SourceInfo
+from streammer.audio.block import BLOCK, MIN_SR, Block, SourceEnd, SourceInfo
 from streammer.sources.latch import Latch
 
 __all__ = ["FORMATS", "PcmSource", "decode_pcm"]

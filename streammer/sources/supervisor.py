@@ -8,7 +8,7 @@ from typing import Literal
 
 from streammer.clock import Clock
 from streammer.errors import StreammerError
-from streammer.sources.base import Block, Source, SourceEnd, SourceInfo
+from streammer.audio.block import Block, Source, SourceEnd, SourceInfo
 from streammer.sources.latch import Latch
 
 __all__ = ["BACKOFF_FIRST_S", "BACKOFF_MAX_S", "LOG_EVERY_S", "Supervisor"]

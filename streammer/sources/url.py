@@ -21,8 +21,8 @@ from urllib.request import Request, urlopen
 from streammer import __version__
 from streammer.clock import Clock
 from streammer.errors import InputError, NetworkError, StreammerError
-from streammer.ring import RING_S, Ring
-from streammer.sources.base import BLOCK, Block, SourceEnd, SourceInfo
+from streammer.audio.ring import RING_S, Ring
+from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 
 __all__ = ["UrlSource", "redacted"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from streammer.clock import FakeClock
 from streammer.errors import DeviceError
-from streammer.ring import RING_S
+from streammer.audio.ring import RING_S
 from streammer.sources import Block, SourceEnd, open_source, portaudio
 from streammer.sources.device import STALLED_S, START_S
 from streammer.sources.holes import HoleFinder

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streammer.clock import FakeClock, SystemClock
-from streammer.ring import Ring
+from streammer.audio.ring import Ring
 
 SR = 1000
 
