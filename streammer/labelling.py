@@ -25,7 +25,7 @@ from streammer.config import StreamConfig
 from streammer.engine import Engine, load_models
 from streammer.errors import InputError, StreammerError
 from streammer.estimate import MoodEstimate, quadrant_of
-from streammer.interruptions import interruptions_held
+from streammer.system.signals import interruptions_held
 from streammer.sources.file import FileSource
 from streammer.stream import LoadedModel
 

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from streammer.errors import ModelError, UsageError
-from streammer.sources.quiet import quiet
+from streammer.system.stderr import quiet
 
 __all__ = ["DEVICES", "one_line", "open_session", "runtime"]
 

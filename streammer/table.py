@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from streammer.errors import OutputError, UsageError
-from streammer.interruptions import interruptions_held
+from streammer.system.signals import interruptions_held
 
 __all__ = ["TABLE_SUFFIXES", "TableWriter"]
 

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from streammer.cli import EXIT_INTERRUPTED, complain, starting, undash
 from streammer.config import StreamConfig, parse_select
 from streammer.errors import InputError, UsageError
-from streammer.interruptions import interruptions_held
+from streammer.system.signals import interruptions_held
 
 if TYPE_CHECKING:
     from streammer.labelling import FileResult

@@ -12,7 +12,7 @@ from streammer.audio.ring import RING_S, Ring
 from streammer.sources import portaudio
 from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 from streammer.sources.holes import HoleFinder
-from streammer.sources.quiet import quiet
+from streammer.system.stderr import quiet
 
 __all__ = ["DeviceSource"]
 

@@ -32,7 +32,7 @@ import numpy.typing as npt
 from streammer.clock import Clock
 from streammer.errors import InputError
 from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
-from streammer.sources.quiet import quiet
+from streammer.system.stderr import quiet
 
 __all__ = ["FileSource"]
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from streammer.errors import DeviceError
-from streammer.sources.quiet import quiet
+from streammer.system.stderr import quiet
 
 __all__ = ["InputDevice", "find_input", "hold", "inputs", "load", "release"]
 

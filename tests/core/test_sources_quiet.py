@@ -8,7 +8,7 @@ import pytest
 
 CODE = """
 import logging, os, sys, threading
-from streammer.sources.quiet import quiet
+from streammer.system.stderr import quiet
 logging.basicConfig(format="%(message)s")
 print("1", file=sys.stderr)
 with quiet():
@@ -52,7 +52,7 @@ def test_python_is_heard_and_libraries_are_not(flags):
 def test_many_threads_enter_and_leave_and_no_line_of_python_is_lost():
     code = """
 import os, sys, threading
-from streammer.sources.quiet import quiet
+from streammer.system.stderr import quiet
 before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
 def decode():
     for _ in range(300):
@@ -76,7 +76,7 @@ if before is not None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="descriptors are closed the Unix way")
 def test_a_process_without_stderr_works():
-    code = "from streammer.sources.quiet import quiet\nwith quiet(): print('fine')"
+    code = "from streammer.system.stderr import quiet\nwith quiet(): print('fine')"
     done = run(
         code,
         stdout=subprocess.PIPE,
