@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from streammer.artefacts import ArtefactMeta
+from streammer.inference.artefact import ArtefactMeta
 from streammer.errors import UsageError
-from streammer.model import Model
+from streammer.inference.model import Model
 
 __all__ = ["REQUIRED", "make_card", "metrics_table", "with_metrics"]
 
@@ -30,7 +30,7 @@ def make_card(model: Model, graph_hash: str, sections: Mapping[str, str]) -> str
     ----------
     model : Model
     graph_hash : str
-        See `streammer.artefacts.graph_hash`.
+        See `streammer.inference.artefact.graph_hash`.
     sections : mapping of str to str
         Title -> Markdown text. `REQUIRED` must be among them and have text; 'Licence' and
         'Summary' may be; others follow in their order. 'Metrics' is written from the metadata.

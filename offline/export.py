@@ -26,8 +26,8 @@ import torch
 
 from offline.card import make_card, with_metrics
 from offline.files import write_text, write_with
-from streammer import protobuf
-from streammer.artefacts import (
+from streammer.inference import metadata as protobuf
+from streammer.inference.artefact import (
     CONTRACT,
     PROPERTY,
     ArtefactMeta,
@@ -37,10 +37,10 @@ from streammer.artefacts import (
     parse_metadata,
     read_artefact,
 )
-from streammer.checks import MIN_OPSET, check_card, check_graph
+from streammer.inference.validate import MIN_OPSET, check_card, check_graph
 from streammer.errors import ModelError, UsageError
 from streammer.frontend.frontend import FrontEnd, FrontEndSpec
-from streammer.model import Model, build_model
+from streammer.inference.model import Model, build_model
 
 __all__ = ["TOLERANCE", "attach_metrics", "export_model", "parity"]
 
@@ -67,7 +67,7 @@ def export_model(
     front_ends : mapping of str to FrontEndSpec
         ``features`` or ``features.<id>`` -> what it hears, in the order of the arguments.
     meta : mapping
-        The fields of `streammer.artefacts.ArtefactMeta` but `contract`, `causal`, `front_ends`
+        The fields of `streammer.inference.artefact.ArtefactMeta` but `contract`, `causal`, `front_ends`
         and `metrics`, which are filled in (metrics by `attach_metrics`).
     out_dir : Path
     sections : mapping of str to str

@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Steps(Protocol):
-    """What is evaluated: `streammer.model.Model`, or a torch module behind `TorchSteps`."""
+    """What is evaluated: `streammer.inference.model.Model`, or a torch module behind `TorchSteps`."""
 
     def zero_state(self, batch: int = 1) -> Sequence[np.ndarray]:
         """Return the states of streams that have heard nothing."""

@@ -19,7 +19,7 @@ from offline.recipe import Recipe, load_recipe
 from offline.runs import FITTED, Predictions, Run, make_run
 from offline.splits import is_test58, make_split
 from streammer.errors import InputError
-from streammer.model import Model, load_model
+from streammer.inference.model import Model, load_model
 
 __all__ = ["SIGMA", "adopt_live"]
 

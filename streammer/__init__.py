@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from streammer.api import label, listen
     from streammer.bus import Subscriber
     from streammer.estimate import MoodEstimate
-    from streammer.model import load_model
+    from streammer.inference.model import load_model
 
 __all__ = ["MoodEstimate", "Subscriber", "__version__", "label", "listen", "load_model"]
 __version__ = "0.1.0"
@@ -20,7 +20,7 @@ _HOME = {
     "Subscriber": "streammer.bus",
     "label": "streammer.api",
     "listen": "streammer.api",
-    "load_model": "streammer.model",
+    "load_model": "streammer.inference.model",
 }
 
 

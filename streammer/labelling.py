@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from streammer.artefacts import OUTPUTS
+from streammer.inference.artefact import OUTPUTS
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.engine import Engine, load_models

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from streammer import __version__
-from streammer.backends import Backend
+from streammer.inference.backends import Backend
 from streammer.clock import Clock
 from streammer.config import StreamConfig
 from streammer.errors import ModelError
 from streammer.estimate import MoodEstimate, State, StreamStatus, new_epoch
-from streammer.model import Model
+from streammer.inference.model import Model
 from streammer.pipeline import LEVEL_FLOOR_DBFS, StepInput, StreamPipeline
 from streammer.post import (
     Gate,

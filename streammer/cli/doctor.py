@@ -182,7 +182,7 @@ def _microphone(what: str) -> Finding:
 
 
 def _gpu(what: str) -> Finding:
-    from streammer.session import runtime
+    from streammer.inference.ort import runtime
 
     if "CUDAExecutionProvider" in runtime().get_available_providers():
         return Finding(what, "works", "ONNX Runtime has its CUDA provider: --device cuda")

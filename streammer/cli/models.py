@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from streammer.artefacts import DEFAULT_MODEL, find_artefact, list_zoo, read_metadata, zoo_dir
+from streammer.inference.artefact import DEFAULT_MODEL, find_artefact, list_zoo, read_metadata, zoo_dir
 from streammer.cli import complain
 from streammer.errors import ModelError
 
@@ -35,7 +35,7 @@ def models(
         try:
             path = find_artefact(name)
             if check:
-                from streammer.audit import check_artefact
+                from streammer.inference.audit import check_artefact
 
                 check_artefact(path)
             rows.append(_row(path))

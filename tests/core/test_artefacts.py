@@ -11,8 +11,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from streammer import artefacts
-from streammer.artefacts import OUTPUTS, Prior, find_artefact, graph_hash, read_metadata
+from streammer.inference import artefact as artefacts
+from streammer.inference.artefact import OUTPUTS, Prior, find_artefact, graph_hash, read_metadata
 from streammer.errors import ModelError
 from tests.core.tiny_model import build_tiny, set_metadata, tiny_meta, tiny_model
 
@@ -105,7 +105,7 @@ def test_a_wheel_carries_the_zoo_and_finds_it_there(tmp_path):
         [
             sys.executable,
             "-c",
-            "from streammer.model import load_model; print(load_model('default').path)",
+            "from streammer.inference.model import load_model; print(load_model('default').path)",
         ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(site)},

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streammer import protobuf
+from streammer.inference import metadata as protobuf
 from tests.core.tiny_model import tiny_model
 
 DATA = tiny_model().SerializeToString()

@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from streammer.errors import ModelError
-from streammer.model import load_model
+from streammer.inference.model import load_model
 from tests.core.tiny_model import FRAMES, SPEC, build_tiny, tiny_meta, tiny_model
 
 
@@ -368,7 +368,7 @@ def test_a_broken_artefact_gets_one_line(tmp_path, capfd, make):
 
 
 def test_a_graph_that_never_ends_is_broken_off(tmp_path, monkeypatch, capfd):
-    import streammer.model
+    import streammer.inference.model
 
     body = helper.make_graph(
         [
@@ -397,7 +397,7 @@ def test_a_graph_that_never_ends_is_broken_off(tmp_path, monkeypatch, capfd):
 
     path = tmp_path / "endless.onnx"
     path.write_bytes(edit(change))
-    monkeypatch.setattr(streammer.model, "DRY_STEP_S", 0.3)
+    monkeypatch.setattr(streammer.inference.model, "DRY_STEP_S", 0.3)
     with pytest.raises(ModelError, match=r"a dry step has not ended after 0\.3 s, expected less"):
         load_model(path)
     assert capfd.readouterr() == ("", "")
@@ -423,17 +423,17 @@ def test_an_unreadable_artefact_is_refused(tmp_path, monkeypatch):
 
 
 def test_what_comes_with_streammer_needs_no_onnx_package(tmp_path, monkeypatch):
-    import streammer.checks
-    import streammer.model
+    import streammer.inference.validate
+    import streammer.inference.model
 
     def never(*_):
         raise AssertionError("checked")
 
-    monkeypatch.setattr(streammer.checks, "check_graph", never)
+    monkeypatch.setattr(streammer.inference.validate, "check_graph", never)
     path = build_tiny(tmp_path / "m.onnx")
     with pytest.raises(AssertionError, match="checked"):
         load_model(path)
-    monkeypatch.setattr(streammer.model, "in_zoo", lambda _: True)
+    monkeypatch.setattr(streammer.inference.model, "in_zoo", lambda _: True)
     assert load_model(path).meta.name == "tiny"
 
 

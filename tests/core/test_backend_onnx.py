@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from streammer.backends import Backend
-from streammer.backends.onnx import OnnxBackend
+from streammer.inference.backends import Backend
+from streammer.inference.backends.onnx import OnnxBackend
 from streammer.errors import ModelError, UsageError
-from streammer.model import load_model
+from streammer.inference.model import load_model
 from tests.core.test_model import touchy
 from tests.core.tiny_model import build_tiny
 
@@ -182,7 +182,7 @@ def test_an_unknown_device_is_wrong_usage(model):
 
 
 def test_a_gpu_that_is_not_there_says_what_to_install(model):
-    from streammer.session import runtime
+    from streammer.inference.ort import runtime
 
     onnxruntime = runtime()
 
@@ -193,7 +193,7 @@ def test_a_gpu_that_is_not_there_says_what_to_install(model):
 
 
 def test_a_gpu_steps_as_the_cpu_does(model, rng):
-    from streammer.session import runtime
+    from streammer.inference.ort import runtime
 
     onnxruntime = runtime()
 

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 
 from streammer.errors import ModelError, UsageError
 from streammer.frontend.frontend import FrontEndSpec
-from streammer.model import load_model
+from streammer.inference.model import load_model
 from tests.core.tiny_model import SPEC, build_tiny, numpy_step, set_metadata, tiny_meta
 
 CHROMA = {"kind": "chroma", "sr": 22050, "n_fft": 4096, "hop_length": 2205, "n_bins": 12}

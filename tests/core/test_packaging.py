@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from streammer.artefacts import find_artefact
+from streammer.inference.artefact import find_artefact
 
 ROOT = Path(__file__).parents[2]
 ZOO = sorted(p.name for p in (ROOT / "models" / "zoo").glob("*.*") if p.suffix in {".onnx", ".md"})
@@ -106,7 +106,7 @@ def test_an_editable_install_finds_the_artefacts(tmp_path):
     if origin is None or not json.loads(origin).get("dir_info", {}).get("editable"):
         pytest.skip("streammer is not installed with pip install -e here")
     assert find_artefact("default") == ROOT / "models" / "zoo" / "default.onnx"
-    code = "from streammer.artefacts import find_artefact; print(find_artefact('default'))"
+    code = "from streammer.inference.artefact import find_artefact; print(find_artefact('default'))"
     found = run(sys.executable, "-c", code, cwd=tmp_path).strip()
     assert Path(found).resolve() == (ROOT / "models" / "zoo" / "default.onnx").resolve()
 

@@ -19,7 +19,7 @@ from offline.live_train import Member, train_member
 from offline.recipe import Recipe, find_recipe, load_recipe
 from offline.synthetic import make_dataset
 from streammer.errors import InputError, UsageError
-from streammer.model import load_model
+from streammer.inference.model import load_model
 
 SMALL = {
     "network.options.net.channels": [4, 4, 6, 8],

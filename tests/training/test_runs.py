@@ -196,7 +196,7 @@ def test_reproduce_writes_a_report_and_goes_on_where_it_was(data, cache, tmp_pat
 
 
 def test_the_live_models_folds_are_scored_beside_the_others(data, cache, tmp_path, capsys):
-    from streammer.artefacts import DEFAULT_MODEL, find_artefact
+    from streammer.inference.artefact import DEFAULT_MODEL, find_artefact
 
     artefacts = tmp_path / "live" / "artefacts"
     artefacts.mkdir(parents=True)

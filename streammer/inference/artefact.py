@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from streammer import protobuf
+from streammer.inference import metadata as protobuf
 from streammer.errors import ModelError
 
 __all__ = [

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streammer.errors import UsageError
-from streammer.model import Model, check_features, run
-from streammer.session import open_session
+from streammer.inference.model import Model, check_features, run
+from streammer.inference.ort import open_session
 
 __all__ = ["OnnxBackend"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from streammer.artefacts import card_path, graph_hash, parse_metadata
+from streammer.inference.artefact import card_path, graph_hash, parse_metadata
 from streammer.errors import ModelError
 
 __all__ = ["MIN_OPSET", "card_hash", "check_card", "check_graph"]

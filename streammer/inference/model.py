@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streammer.artefacts import (
+from streammer.inference.artefact import (
     ArtefactMeta,
     Prior,
     find_artefact,
@@ -19,8 +19,8 @@ from streammer.artefacts import (
 )
 from streammer.errors import ModelError, UsageError
 from streammer.frontend.frontend import FrontEndSpec
-from streammer.layout import Layout, check_layout, following
-from streammer.session import one_line, open_session, runtime
+from streammer.inference.layout import Layout, check_layout, following
+from streammer.inference.ort import one_line, open_session, runtime
 
 __all__ = ["Model", "ModelState", "load_model"]
 
@@ -35,7 +35,7 @@ DRY_STEP_S = 20.0
 class Model:
     """A model whose artefact has passed the checks of contract 1.
 
-    Made by `load_model`. `step` is for people and tests: a backend (`streammer.backends`) keeps
+    Made by `load_model`. `step` is for people and tests: a backend (`streammer.inference.backends`) keeps
     the states itself and steps many streams at once.
 
     Attributes
@@ -193,7 +193,7 @@ def load_model(name_or_path: str | os.PathLike[str] = "default") -> Model:
     path = find_artefact(name_or_path)
     data = read_artefact(path)
     if not in_zoo(path):
-        from streammer.checks import check_graph
+        from streammer.inference.validate import check_graph
 
         check_graph(data, path)
     return build_model(data, path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streammer.artefacts import MAX_BYTES, ArtefactMeta
+from streammer.inference.artefact import MAX_BYTES, ArtefactMeta
 from streammer.errors import ModelError
 from streammer.frontend.frontend import FrontEndSpec
 

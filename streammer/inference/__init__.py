@@ -1,0 +1,1 @@
+"""Artefacts, their checks, and stepping the models in them (docs/design.md, contract 1)."""
