@@ -17,7 +17,7 @@ from streammer.config import Pace, StreamConfig
 from streammer.engine import Engine, load_models
 from streammer.errors import InputError
 from streammer.estimate import MoodEstimate
-from streammer.feed import open_feed
+from streammer.sources.open import open_feed
 from streammer.labelling import InOrder, LabelWarning, Row, find_audio, label_files
 
 __all__ = ["Listener", "label", "listen"]

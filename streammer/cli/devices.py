@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from streammer.sources.portaudio import InputDevice, inputs
+from streammer.sources.device.portaudio import InputDevice, inputs
 
 __all__ = ["devices"]
 

@@ -167,7 +167,7 @@ def _urls(what: str) -> Finding:
 
 
 def _microphone(what: str) -> Finding:
-    from streammer.sources import portaudio
+    from streammer.sources.device import portaudio
 
     try:
         device = portaudio.find_input(None)

@@ -80,7 +80,7 @@ def listen(
     """
     from streammer.bus import Publisher
     from streammer.engine import Engine, load_models
-    from streammer.feed import open_feed
+    from streammer.sources.open import open_feed
 
     config = StreamConfig(
         name=name,

@@ -113,7 +113,7 @@ def open_source(
         raise UsageError(f"sr={sr} is given with {source}: it is for arrays only, leave it out")
     kind = kind_of(source)
     if kind == "device":
-        from streammer.sources.device import DeviceSource
+        from streammer.sources.device.source import DeviceSource
 
         return DeviceSource(source.removeprefix("device:") if source != "mic" else None, clock)
     if kind == "url":

@@ -245,7 +245,7 @@ class _AvReader:
     def __init__(self, path: Path) -> None:
         import av
 
-        from streammer.sources.decode import Decoder
+        from streammer.sources.av_decode import Decoder
 
         try:
             # A file object rather than a name: FFmpeg takes colons and percent signs in names for

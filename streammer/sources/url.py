@@ -155,7 +155,7 @@ class UrlSource:
     def _connect(self) -> tuple[Any, Any]:
         import av
 
-        from streammer.sources.decode import Decoder, one_line
+        from streammer.sources.av_decode import Decoder, one_line
 
         try:
             container = av.open(

@@ -98,10 +98,10 @@ def test_every_help_has_an_example(streammer_cli, command):
 def test_a_bug_says_how_to_report_it_and_debug_shows_where(debug):
     program = """
 import sys
-import streammer.feed
+import streammer.sources.open
 def fall(*args, **kwargs):
     raise ZeroDivisionError("by zero")
-streammer.feed.open_feed = fall
+streammer.sources.open.open_feed = fall
 from streammer.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -14,8 +14,8 @@ from streammer.clock import FakeClock
 from streammer.errors import DeviceError
 from streammer.audio.ring import RING_S
 from streammer.sources import Block, SourceEnd, open_source, portaudio
-from streammer.sources.device import STALLED_S, START_S
-from streammer.sources.holes import HoleFinder
+from streammer.sources.device.source import STALLED_S, START_S
+from streammer.sources.device.dropouts import HoleFinder
 
 SR = 1000
 
@@ -473,7 +473,7 @@ sys.meta_path.insert(0, Missing())
 """
 
 WITH = """
-from streammer.sources import portaudio
+from streammer.sources.device import portaudio
 portaudio.inputs = lambda: [
     portaudio.InputDevice(3, "Built-in", "ALSA", 2, 48000, True, False),
     portaudio.InputDevice(5, "Monitor of it", "ALSA", 2, 44100, False, True),

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from streammer.clock import Clock
 from streammer.errors import DeviceError
 from streammer.audio.ring import RING_S, Ring
-from streammer.sources import portaudio
+from streammer.sources.device import portaudio
 from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
-from streammer.sources.holes import HoleFinder
+from streammer.sources.device.dropouts import HoleFinder
 from streammer.system.stderr import quiet
 
 __all__ = ["DeviceSource"]
