@@ -23,7 +23,7 @@ from streammer.config import StreamConfig
 from streammer.engine import Engine, load_models
 from streammer.estimate import MoodEstimate, new_epoch
 from streammer.sources import Block, SourceEnd, SourceInfo
-from streammer.wire import encode
+from streammer.bus.wire import encode
 
 GAP_S = 0.02
 WARM_UP = 20

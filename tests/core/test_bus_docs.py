@@ -7,9 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streammer import bus, publisher, sockets, subscriber
+from streammer import bus
+from streammer.bus import publisher
+from streammer.bus import sockets
+from streammer.bus import subscriber
 from streammer.estimate import STATES, MoodEstimate, StreamStatus
-from streammer.wire import MAX_PAYLOAD_BYTES, decode_mood, decode_status
+from streammer.bus.wire import MAX_PAYLOAD_BYTES, decode_mood, decode_status
 
 PAGE = (Path(__file__).parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
 SAMPLES = [

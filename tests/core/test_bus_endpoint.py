@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streammer.bus import Publisher, Subscriber, check_endpoint
-from streammer.endpoint import PathLock
+from streammer.bus.endpoint import PathLock
 from streammer.errors import NetworkError, UsageError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="ipc:// as a file")

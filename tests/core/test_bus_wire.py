@@ -10,7 +10,7 @@ from bus_parts import EPOCH, estimate, status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streammer import wire
+from streammer.bus import wire
 
 KEYS = [
     "v", "stream", "epoch", "seq", "t_audio_s", "t_capture", "t_publish", "valence", "arousal",

@@ -17,11 +17,11 @@ import zmq
 
 from streammer.clock import Clock, SystemClock
 from streammer.config import DEFAULT_ENDPOINT
-from streammer.endpoint import PathLock, check_endpoint
+from streammer.bus.endpoint import PathLock, check_endpoint
 from streammer.errors import NetworkError
 from streammer.estimate import MoodEstimate, StreamStatus
-from streammer.sockets import HIGH_WATER, ROUND, make_socket
-from streammer.wire import encode, mood_topic, status_topic
+from streammer.bus.sockets import HIGH_WATER, ROUND, make_socket
+from streammer.bus.wire import encode, mood_topic, status_topic
 
 __all__ = ["RESEND_GAP_S", "Publisher"]
 

@@ -12,10 +12,10 @@ import zmq
 
 from streammer.clock import Clock, SystemClock
 from streammer.config import DEFAULT_ENDPOINT, check_stream_name
-from streammer.endpoint import check_endpoint
+from streammer.bus.endpoint import check_endpoint
 from streammer.estimate import MoodEstimate, StreamStatus
-from streammer.sockets import ROUND, make_socket
-from streammer.wire import WireError, decode_mood, decode_status, mood_topic, status_topic
+from streammer.bus.sockets import ROUND, make_socket
+from streammer.bus.wire import WireError, decode_mood, decode_status, mood_topic, status_topic
 
 __all__ = ["RECONNECT_S", "STALE_S", "Subscriber"]
 

@@ -5,8 +5,8 @@ where, and `sockets` makes their sockets.
 """
 
 from streammer.config import DEFAULT_ENDPOINT
-from streammer.endpoint import check_endpoint
-from streammer.publisher import Publisher
-from streammer.subscriber import Subscriber
+from streammer.bus.endpoint import check_endpoint
+from streammer.bus.publisher import Publisher
+from streammer.bus.subscriber import Subscriber
 
 __all__ = ["DEFAULT_ENDPOINT", "Publisher", "Subscriber", "check_endpoint"]
