@@ -77,7 +77,7 @@ def label(
         )
 
         from streammer.labelling import InOrder, columns, find_audio, label_files
-        from streammer.table import TableWriter
+        from streammer.outputs.table import TableWriter
 
         writer = None if out is None else TableWriter(out, columns(steps=steps))
         files = find_audio(paths)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from streammer.bus import Subscriber
 from streammer.cli import complain, on_signals
-from streammer.cli.lines import Lines
+from streammer.outputs.jsonl import Lines
 from streammer.clock import Clock, SystemClock
 from streammer.config import DEFAULT_ENDPOINT
 from streammer.errors import UsageError

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from streammer.errors import OutputError, UsageError
-from streammer.table import TableWriter
+from streammer.outputs.table import TableWriter
 
 COLUMNS = {"path": str, "valence": float, "n_steps": int}
 ROWS = [

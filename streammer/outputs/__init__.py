@@ -1,0 +1,1 @@
+"""Where estimates go besides the bus: lines of JSON and tables."""
