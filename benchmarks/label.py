@@ -16,7 +16,7 @@ from benchmarks.engine import SR, music
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.engine import load_models
-from streammer.labelling import label_file
+from streammer.labelling.files import label_file
 from streammer.sources import SourceEnd, open_source
 
 SECONDS = 120.0

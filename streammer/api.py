@@ -18,7 +18,7 @@ from streammer.engine import Engine, load_models
 from streammer.errors import InputError
 from streammer.estimate import MoodEstimate
 from streammer.sources.open import open_feed
-from streammer.labelling import InOrder, LabelWarning, Row, find_audio, label_files
+from streammer.labelling.files import InOrder, LabelWarning, Row, find_audio, label_files
 
 __all__ = ["Listener", "label", "listen"]
 
@@ -240,7 +240,7 @@ def label(
     -----
     LabelWarning
         If a file cannot be used, or is damaged and only a part of it can: with its path and the
-        reason. The rest is done (`streammer.labelling.LabelWarning`, a UserWarning).
+        reason. The rest is done (`streammer.labelling.files.LabelWarning`, a UserWarning).
 
     Raises
     ------

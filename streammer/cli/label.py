@@ -16,7 +16,7 @@ from streammer.errors import InputError, UsageError
 from streammer.system.signals import interruptions_held
 
 if TYPE_CHECKING:
-    from streammer.labelling import FileResult
+    from streammer.labelling.files import FileResult
 
 __all__ = ["label"]
 
@@ -76,7 +76,7 @@ def label(
             TimeRemainingColumn,
         )
 
-        from streammer.labelling import InOrder, columns, find_audio, label_files
+        from streammer.labelling.files import InOrder, columns, find_audio, label_files
         from streammer.outputs.table import TableWriter
 
         writer = None if out is None else TableWriter(out, columns(steps=steps))

@@ -12,7 +12,7 @@ import soundfile
 from streammer import Subscriber, label, listen
 from streammer.bus import Publisher
 from streammer.errors import InputError, ModelError, UsageError
-from streammer.labelling import LabelWarning
+from streammer.labelling.files import LabelWarning
 from tests.core.tiny_model import build_tiny
 from tests.sounds import SR, make_song
 
