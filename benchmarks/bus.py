@@ -20,7 +20,7 @@ import zmq
 from streammer.bus import Publisher, Subscriber
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
-from streammer.engine import Engine, load_models
+from streammer.engine.engine import Engine, load_models
 from streammer.estimate import MoodEstimate, new_epoch
 from streammer.sources import Block, SourceEnd, SourceInfo
 from streammer.bus.wire import encode

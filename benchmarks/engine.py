@@ -19,9 +19,9 @@ import soundfile
 
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
-from streammer.engine import load_models
+from streammer.engine.engine import load_models
 from streammer.sources import Block, SourceInfo
-from streammer.stream import Stream, step_due
+from streammer.engine.stream import Stream, step_due
 
 SR = 44100
 STEP = SR // 2

@@ -15,7 +15,7 @@ import soundfile
 from benchmarks.engine import SR, music
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
-from streammer.engine import load_models
+from streammer.engine.engine import load_models
 from streammer.labelling.files import label_file
 from streammer.sources import SourceEnd, open_source
 

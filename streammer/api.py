@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from streammer.bus import Publisher
 from streammer.config import Pace, StreamConfig
-from streammer.engine import Engine, load_models
+from streammer.engine.engine import Engine, load_models
 from streammer.errors import InputError
 from streammer.estimate import MoodEstimate
 from streammer.sources.open import open_feed

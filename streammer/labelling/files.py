@@ -22,12 +22,12 @@ import msgspec
 from streammer.inference.artefact import OUTPUTS
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
-from streammer.engine import Engine, load_models
+from streammer.engine.engine import Engine, load_models
 from streammer.errors import InputError, StreammerError
 from streammer.estimate import MoodEstimate, quadrant_of
 from streammer.system.signals import interruptions_held
 from streammer.sources.file import FileSource
-from streammer.stream import LoadedModel
+from streammer.engine.stream import LoadedModel
 
 __all__ = [
     "AUDIO_SUFFIXES",

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from streammer.estimate import quadrant_of
-from streammer.post import (
+from streammer.engine.post import (
     Mood,
     PostParams,
     combine,

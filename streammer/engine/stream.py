@@ -12,8 +12,8 @@ from streammer.config import StreamConfig
 from streammer.errors import ModelError
 from streammer.estimate import MoodEstimate, State, StreamStatus, new_epoch
 from streammer.inference.model import Model
-from streammer.pipeline import LEVEL_FLOOR_DBFS, StepInput, StreamPipeline
-from streammer.post import (
+from streammer.engine.pipeline import LEVEL_FLOOR_DBFS, StepInput, StreamPipeline
+from streammer.engine.post import (
     Gate,
     PostParams,
     combine,

@@ -1,0 +1,1 @@
+"""One loop: blocks in, estimates out; what belongs to a stream lives in `stream`."""
