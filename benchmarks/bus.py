@@ -18,12 +18,12 @@ import numpy as np
 import zmq
 
 from streammer.bus import Publisher, Subscriber
+from streammer.bus.wire import encode
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.engine.engine import Engine, load_models
 from streammer.estimate import MoodEstimate, new_epoch
 from streammer.sources import Block, SourceEnd, SourceInfo
-from streammer.bus.wire import encode
 
 GAP_S = 0.02
 WARM_UP = 20

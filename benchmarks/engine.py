@@ -20,8 +20,8 @@ import soundfile
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.engine.engine import load_models
-from streammer.sources import Block, SourceInfo
 from streammer.engine.stream import Stream, step_due
+from streammer.sources import Block, SourceInfo
 
 SR = 44100
 STEP = SR // 2

@@ -20,9 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from streammer.frontend import filters
-from streammer.frontend.frontend import FrontEnd, FrontEndSpec
 from streammer.audio.resample import Resampler
+from streammer.frontend import FrontEnd, FrontEndSpec, filters
 
 Row = dict[str, Any]
 Path = Callable[[], Any]  # computes some frames once
@@ -101,7 +100,7 @@ def start_rows() -> list[Row]:
     spec = f"'mel', {SR}, {N_FFT}, {HOP}, {BANDS}"
     code = (
         "import json, time; t = [time.perf_counter()]\n"
-        "from streammer.frontend.frontend import FrontEnd, FrontEndSpec; t.append(time.perf_counter())\n"
+        "from streammer.frontend import FrontEnd, FrontEndSpec; t.append(time.perf_counter())\n"
         f"FrontEnd(FrontEndSpec({spec})); t.append(time.perf_counter())\n"
         "print(json.dumps(t))"
     )

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from streammer.inference.artefact import ArtefactMeta
 from streammer.errors import UsageError
+from streammer.inference.artefact import ArtefactMeta
 from streammer.inference.model import Model
 
 __all__ = ["REQUIRED", "make_card", "metrics_table", "with_metrics"]

@@ -28,7 +28,7 @@ from offline.files import write_json, write_with
 from offline.metrics import r2
 from offline.runs import Predictions, Run, prior_of
 from streammer.errors import InputError, UsageError
-from streammer.frontend.frontend import FrontEndSpec
+from streammer.frontend import FrontEndSpec
 
 __all__ = [
     "baseline_scores",

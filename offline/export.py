@@ -26,6 +26,8 @@ import torch
 
 from offline.card import make_card, with_metrics
 from offline.files import write_text, write_with
+from streammer.errors import ModelError, UsageError
+from streammer.frontend import FrontEnd, FrontEndSpec
 from streammer.inference import metadata as protobuf
 from streammer.inference.artefact import (
     CONTRACT,
@@ -37,10 +39,8 @@ from streammer.inference.artefact import (
     parse_metadata,
     read_artefact,
 )
-from streammer.inference.validate import MIN_OPSET, check_card, check_graph
-from streammer.errors import ModelError, UsageError
-from streammer.frontend.frontend import FrontEnd, FrontEndSpec
 from streammer.inference.model import Model, build_model
+from streammer.inference.validate import MIN_OPSET, check_card, check_graph
 
 __all__ = ["TOLERANCE", "attach_metrics", "export_model", "parity"]
 
@@ -67,7 +67,7 @@ def export_model(
     front_ends : mapping of str to FrontEndSpec
         ``features`` or ``features.<id>`` -> what it hears, in the order of the arguments.
     meta : mapping
-        The fields of `streammer.inference.artefact.ArtefactMeta` but `contract`, `causal`, `front_ends`
+        The fields of `ArtefactMeta` but `contract`, `causal`, `front_ends`
         and `metrics`, which are filled in (metrics by `attach_metrics`).
     out_dir : Path
     sections : mapping of str to str

@@ -9,9 +9,9 @@ from offline.export import attach_metrics, export_model
 from offline.files import write_with
 from offline.recipe import Recipe
 from offline.runs import Run
+from streammer.errors import InputError, UsageError
 from streammer.inference import metadata as protobuf
 from streammer.inference.artefact import PROPERTY, card_path, read_artefact, read_metadata
-from streammer.errors import InputError, UsageError
 
 __all__ = ["artefact_name", "export_run", "is_causal", "stepping_module"]
 

@@ -18,9 +18,9 @@ import numpy as np
 from offline.datasets.audio import read_mono
 from offline.files import json_hash, write_json, write_with
 from offline.progress import progress_bar
-from streammer.errors import InputError
-from streammer.frontend.frontend import FrontEnd, FrontEndSpec
 from streammer.audio.resample import resample
+from streammer.errors import InputError
+from streammer.frontend import FrontEnd, FrontEndSpec
 
 __all__ = ["FeatureCache", "Missed", "compute", "content_hash", "spec_hash"]
 

@@ -23,7 +23,7 @@ from offline.live_sounds import SR, not_music
 from offline.progress import say
 from offline.splits import artist_folds, is_test58, make_split
 from streammer.errors import InputError
-from streammer.frontend.frontend import FrontEnd, FrontEndSpec
+from streammer.frontend import FrontEnd, FrontEndSpec
 
 __all__ = [
     "CHROMA", "CLUSTERS", "GENRES", "MEL", "STEP_S", "TEST58", "LiveClip", "LiveData", "load_live",

@@ -34,9 +34,9 @@ from offline.live_statistics import make_rows, textures
 from offline.live_table import over_seeds, table_lines
 from offline.live_train import Member
 from offline.progress import say
+from streammer.audio.resample import resample
 from streammer.errors import InputError
 from streammer.inference.model import load_model
-from streammer.audio.resample import resample
 
 __all__ = ["evaluate_live", "shipped_of"]
 

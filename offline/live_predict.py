@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from offline.live_data import CHROMA, MEL, SR, LiveData
-from streammer.frontend.frontend import FrontEnd
+from streammer.frontend import FrontEnd
 
 __all__ = [
     "Steps",
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Steps(Protocol):
-    """What is evaluated: `streammer.inference.model.Model`, or a torch module behind `TorchSteps`."""
+    """What is evaluated: an inference `Model`, or a torch module behind `TorchSteps`."""
 
     def zero_state(self, batch: int = 1) -> Sequence[np.ndarray]:
         """Return the states of streams that have heard nothing."""

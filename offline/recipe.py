@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from streammer.errors import InputError, UsageError
-from streammer.frontend.frontend import FrontEndSpec
+from streammer.frontend import FrontEndSpec
 
 __all__ = [
     "RECIPES",

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 import torchaudio
 
+from streammer.frontend import FrontEndSpec
 from streammer.frontend.filters import window
-from streammer.frontend.frontend import FrontEndSpec
 
 __all__ = ["batch_features"]
 

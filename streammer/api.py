@@ -17,8 +17,8 @@ from streammer.config import Pace, StreamConfig
 from streammer.engine.engine import Engine, load_models
 from streammer.errors import InputError
 from streammer.estimate import MoodEstimate
-from streammer.sources.open import open_feed
 from streammer.labelling.files import InOrder, LabelWarning, Row, find_audio, label_files
+from streammer.sources.open import open_feed
 
 __all__ = ["Listener", "label", "listen"]
 

@@ -9,8 +9,8 @@ import soundfile
 
 from offline.datasets.song import Clip, Findings
 from streammer.clock import SystemClock
-from streammer.errors import InputError
 from streammer.engine.pipeline import clean, downmix
+from streammer.errors import InputError
 from streammer.sources import SourceEnd, open_source
 
 __all__ = ["AUDIO_SUFFIXES", "check_audio", "duration_s", "find_audio", "read_mono"]

@@ -4,9 +4,9 @@
 where, and `sockets` makes their sockets.
 """
 
-from streammer.config import DEFAULT_ENDPOINT
 from streammer.bus.endpoint import check_endpoint
 from streammer.bus.publisher import Publisher
 from streammer.bus.subscriber import Subscriber
+from streammer.config import DEFAULT_ENDPOINT
 
 __all__ = ["DEFAULT_ENDPOINT", "Publisher", "Subscriber", "check_endpoint"]

@@ -15,13 +15,13 @@ from types import TracebackType
 
 import zmq
 
-from streammer.clock import Clock, SystemClock
-from streammer.config import DEFAULT_ENDPOINT
 from streammer.bus.endpoint import PathLock, check_endpoint
-from streammer.errors import NetworkError
-from streammer.estimate import MoodEstimate, StreamStatus
 from streammer.bus.sockets import HIGH_WATER, ROUND, make_socket
 from streammer.bus.wire import encode, mood_topic, status_topic
+from streammer.clock import Clock, SystemClock
+from streammer.config import DEFAULT_ENDPOINT
+from streammer.errors import NetworkError
+from streammer.estimate import MoodEstimate, StreamStatus
 
 __all__ = ["RESEND_GAP_S", "Publisher"]
 

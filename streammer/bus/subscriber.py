@@ -10,12 +10,12 @@ from types import TracebackType
 
 import zmq
 
-from streammer.clock import Clock, SystemClock
-from streammer.config import DEFAULT_ENDPOINT, check_stream_name
 from streammer.bus.endpoint import check_endpoint
-from streammer.estimate import MoodEstimate, StreamStatus
 from streammer.bus.sockets import ROUND, make_socket
 from streammer.bus.wire import WireError, decode_mood, decode_status, mood_topic, status_topic
+from streammer.clock import Clock, SystemClock
+from streammer.config import DEFAULT_ENDPOINT, check_stream_name
+from streammer.estimate import MoodEstimate, StreamStatus
 
 __all__ = ["RECONNECT_S", "STALE_S", "Subscriber"]
 

@@ -12,10 +12,10 @@ import msgspec
 from cyclopts import Parameter
 
 from streammer.cli import complain, on_signals, undash
-from streammer.outputs.jsonl import Lines
 from streammer.config import DEFAULT_ENDPOINT, Pace, StreamConfig, parse_select
 from streammer.errors import OutputError, UsageError
 from streammer.estimate import MoodEstimate
+from streammer.outputs.jsonl import Lines
 
 if TYPE_CHECKING:
     from streammer.cli.view import LiveView

@@ -8,9 +8,15 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from streammer.inference.artefact import DEFAULT_MODEL, find_artefact, list_zoo, read_metadata, zoo_dir
 from streammer.cli import complain
 from streammer.errors import ModelError
+from streammer.inference.artefact import (
+    DEFAULT_MODEL,
+    find_artefact,
+    list_zoo,
+    read_metadata,
+    zoo_dir,
+)
 
 __all__ = ["models"]
 

@@ -9,11 +9,11 @@ from cyclopts import Parameter
 
 from streammer.bus import Subscriber
 from streammer.cli import complain, on_signals
-from streammer.outputs.jsonl import Lines
 from streammer.clock import Clock, SystemClock
 from streammer.config import DEFAULT_ENDPOINT
 from streammer.errors import UsageError
 from streammer.estimate import MoodEstimate
+from streammer.outputs.jsonl import Lines
 
 __all__ = ["watch"]
 

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streammer.inference.backends.onnx import OnnxBackend
 from streammer.bus import Publisher
-from streammer.engine.capture import Arrival, Capture, DirectCapture, ThreadedCapture
 from streammer.clock import Clock, SystemClock
 from streammer.config import Pace, StreamConfig
+from streammer.engine.capture import Arrival, Capture, DirectCapture, ThreadedCapture
+from streammer.engine.pipeline import StreamPipeline
+from streammer.engine.stream import Due, LoadedModel, Stream, common_step_s, step_due
 from streammer.errors import InputError, NetworkError, StreammerError
 from streammer.estimate import MoodEstimate, State
+from streammer.inference.backends.onnx import OnnxBackend
 from streammer.inference.model import load_model
-from streammer.engine.pipeline import StreamPipeline
 from streammer.sources import Source, SourceEnd
-from streammer.engine.stream import Due, LoadedModel, Stream, common_step_s, step_due
 
 __all__ = ["DEGRADED_AFTER_S", "Engine", "Sink", "Summary", "load_models"]
 

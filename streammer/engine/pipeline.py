@@ -12,10 +12,11 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from streammer.errors import InputError, UsageError
-from streammer.frontend.frontend import FrontEnd, FrontEndSpec
-from streammer.audio.resample import Resampler
 from streammer.audio.block import MIN_SR
+from streammer.audio.resample import Resampler
+from streammer.errors import InputError, UsageError
+from streammer.frontend.frontend import FrontEnd
+from streammer.frontend.spec import FrontEndSpec
 
 __all__ = [
     "HOLE_FILLED_S",

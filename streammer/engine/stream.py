@@ -6,12 +6,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from streammer import __version__
-from streammer.inference.backends import Backend
 from streammer.clock import Clock
 from streammer.config import StreamConfig
-from streammer.errors import ModelError
-from streammer.estimate import MoodEstimate, State, StreamStatus, new_epoch
-from streammer.inference.model import Model
 from streammer.engine.pipeline import LEVEL_FLOOR_DBFS, StepInput, StreamPipeline
 from streammer.engine.post import (
     Gate,
@@ -22,6 +18,10 @@ from streammer.engine.post import (
     post_degraded,
     post_step,
 )
+from streammer.errors import ModelError
+from streammer.estimate import MoodEstimate, State, StreamStatus, new_epoch
+from streammer.inference.backends import Backend
+from streammer.inference.model import Model
 from streammer.sources import Block, SourceInfo
 
 __all__ = ["LoadedModel", "Stream", "step_due"]

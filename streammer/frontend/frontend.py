@@ -6,9 +6,9 @@ All kinds are one power spectrum and one packed matrix of filters; the loops are
 import numpy as np
 import numpy.typing as npt
 
+from streammer.errors import UsageError
 from streammer.frontend import kernels
 from streammer.frontend.butterflies import radices, twiddles
-from streammer.errors import UsageError
 from streammer.frontend.filters import window
 from streammer.frontend.spec import FrontEndSpec
 

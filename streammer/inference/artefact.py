@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from streammer.inference import metadata as protobuf
 from streammer.errors import ModelError
+from streammer.inference import metadata as protobuf
 
 __all__ = [
     "CONTRACT",
@@ -135,7 +135,7 @@ class ArtefactMeta(msgspec.Struct, frozen=True, kw_only=True):
 
 def zoo_dir() -> Path:
     """Return the folder of the artefacts that come with streammer: package data or checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     checkout = package.parent
     if not (package / "zoo").is_dir() and (checkout / "pyproject.toml").is_file():
         return checkout / "models" / "zoo"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from streammer.inference.artefact import in_zoo, read_artefact
-from streammer.inference.validate import check_card, check_graph
 from streammer.errors import ModelError
+from streammer.inference.artefact import in_zoo, read_artefact
 from streammer.inference.model import Model, build_model
+from streammer.inference.validate import check_card, check_graph
 
 __all__ = ["TOLERANCE", "check_artefact"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streammer.inference.artefact import MAX_BYTES, ArtefactMeta
 from streammer.errors import ModelError
-from streammer.frontend.frontend import FrontEndSpec
+from streammer.frontend.spec import FrontEndSpec
+from streammer.inference.artefact import MAX_BYTES, ArtefactMeta
 
 __all__ = ["Layout", "check_layout", "following"]
 

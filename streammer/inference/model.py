@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streammer.errors import ModelError, UsageError
+from streammer.frontend.spec import FrontEndSpec
 from streammer.inference.artefact import (
     ArtefactMeta,
     Prior,
@@ -17,8 +19,6 @@ from streammer.inference.artefact import (
     parse_metadata,
     read_artefact,
 )
-from streammer.errors import ModelError, UsageError
-from streammer.frontend.frontend import FrontEndSpec
 from streammer.inference.layout import Layout, check_layout, following
 from streammer.inference.ort import one_line, open_session, runtime
 
@@ -35,8 +35,8 @@ DRY_STEP_S = 20.0
 class Model:
     """A model whose artefact has passed the checks of contract 1.
 
-    Made by `load_model`. `step` is for people and tests: a backend (`streammer.inference.backends`) keeps
-    the states itself and steps many streams at once.
+    Made by `load_model`. `step` is for people and tests: a backend (`streammer.inference.backends`)
+    keeps the states itself and steps many streams at once.
 
     Attributes
     ----------

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from streammer.inference.artefact import card_path, graph_hash, parse_metadata
 from streammer.errors import ModelError
+from streammer.inference.artefact import card_path, graph_hash, parse_metadata
 
 __all__ = ["MIN_OPSET", "card_hash", "check_card", "check_graph"]
 

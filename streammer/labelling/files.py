@@ -19,15 +19,15 @@ from typing import Any
 
 import msgspec
 
-from streammer.inference.artefact import OUTPUTS
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.engine.engine import Engine, load_models
+from streammer.engine.stream import LoadedModel
 from streammer.errors import InputError, StreammerError
 from streammer.estimate import MoodEstimate, quadrant_of
-from streammer.system.signals import interruptions_held
+from streammer.inference.artefact import OUTPUTS
 from streammer.sources.file import FileSource
-from streammer.engine.stream import LoadedModel
+from streammer.system.signals import interruptions_held
 
 __all__ = [
     "AUDIO_SUFFIXES",

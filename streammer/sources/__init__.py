@@ -9,8 +9,6 @@ from urllib.request import url2pathname
 import numpy as np
 import numpy.typing as npt
 
-from streammer.clock import Clock
-from streammer.errors import UsageError
 from streammer.audio.block import (
     BLOCK,
     Block,
@@ -20,6 +18,8 @@ from streammer.audio.block import (
     SourceInfo,
     SourceKind,
 )
+from streammer.clock import Clock
+from streammer.errors import UsageError
 
 __all__ = [
     "BLOCK",

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 from streammer.clock import Clock
 from streammer.errors import UsageError
-from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 
 __all__ = ["ArraySource"]
 

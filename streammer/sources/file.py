@@ -29,9 +29,9 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 from streammer.clock import Clock
 from streammer.errors import InputError
-from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 from streammer.system.stderr import quiet
 
 __all__ = ["FileSource"]

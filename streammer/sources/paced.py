@@ -2,8 +2,8 @@
 
 from collections import deque
 
-from streammer.clock import Clock
 from streammer.audio.block import Block, Source, SourceEnd, SourceInfo
+from streammer.clock import Clock
 from streammer.sources.latch import Latch
 
 __all__ = ["PIECE_S", "PacedSource"]

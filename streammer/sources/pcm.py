@@ -11,9 +11,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from streammer.audio.block import BLOCK, MIN_SR, Block, SourceEnd, SourceInfo
 from streammer.clock import Clock
 from streammer.errors import InputError, UsageError
-from streammer.audio.block import BLOCK, MIN_SR, Block, SourceEnd, SourceInfo
 from streammer.sources.latch import Latch
 
 __all__ = ["FORMATS", "PcmSource", "decode_pcm"]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
+from streammer.audio.block import Block, Source, SourceEnd, SourceInfo
 from streammer.clock import Clock
 from streammer.errors import StreammerError
-from streammer.audio.block import Block, Source, SourceEnd, SourceInfo
 from streammer.sources.latch import Latch
 
 __all__ = ["BACKOFF_FIRST_S", "BACKOFF_MAX_S", "LOG_EVERY_S", "Supervisor"]

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
 from streammer import __version__
+from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
+from streammer.audio.ring import RING_S, Ring
 from streammer.clock import Clock
 from streammer.errors import InputError, NetworkError, StreammerError
-from streammer.audio.ring import RING_S, Ring
-from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 
 __all__ = ["UrlSource", "redacted"]
 

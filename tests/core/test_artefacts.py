@@ -11,9 +11,9 @@ from pathlib import Path
 import onnx
 import pytest
 
+from streammer.errors import ModelError
 from streammer.inference import artefact as artefacts
 from streammer.inference.artefact import OUTPUTS, Prior, find_artefact, graph_hash, read_metadata
-from streammer.errors import ModelError
 from tests.core.tiny_model import build_tiny, set_metadata, tiny_meta, tiny_model
 
 CHECKOUT = Path(__file__).parents[2]

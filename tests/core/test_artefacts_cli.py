@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
+from streammer.cli.models import models
+from streammer.errors import ModelError
 from streammer.inference import artefact as artefacts
 from streammer.inference.artefact import graph_hash
 from streammer.inference.audit import check_artefact
 from streammer.inference.validate import card_hash
-from streammer.cli.models import models
-from streammer.errors import ModelError
 from tests.core.tiny_model import build_tiny, tiny_meta, tiny_model
 
 

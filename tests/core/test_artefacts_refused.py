@@ -423,8 +423,8 @@ def test_an_unreadable_artefact_is_refused(tmp_path, monkeypatch):
 
 
 def test_what_comes_with_streammer_needs_no_onnx_package(tmp_path, monkeypatch):
-    import streammer.inference.validate
     import streammer.inference.model
+    import streammer.inference.validate
 
     def never(*_):
         raise AssertionError("checked")

@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
+from streammer.errors import ModelError, UsageError
 from streammer.inference.backends import Backend
 from streammer.inference.backends.onnx import OnnxBackend
-from streammer.errors import ModelError, UsageError
 from streammer.inference.model import load_model
 from tests.core.test_model import touchy
 from tests.core.tiny_model import build_tiny

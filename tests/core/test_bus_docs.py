@@ -8,11 +8,9 @@ import msgspec
 import pytest
 
 from streammer import bus
-from streammer.bus import publisher
-from streammer.bus import sockets
-from streammer.bus import subscriber
-from streammer.estimate import STATES, MoodEstimate, StreamStatus
+from streammer.bus import publisher, sockets, subscriber
 from streammer.bus.wire import MAX_PAYLOAD_BYTES, decode_mood, decode_status
+from streammer.estimate import STATES, MoodEstimate, StreamStatus
 
 PAGE = (Path(__file__).parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
 SAMPLES = [

@@ -9,13 +9,12 @@ import pytest
 import zmq
 from bus_parts import arrived, estimate, status, until
 
-from streammer.bus import sockets
-from streammer.bus import Publisher, Subscriber
-from streammer.clock import FakeClock
-from streammer.errors import NetworkError
+from streammer.bus import Publisher, Subscriber, sockets
 from streammer.bus.publisher import RESEND_GAP_S
 from streammer.bus.sockets import HIGH_WATER
 from streammer.bus.wire import WireError, encode
+from streammer.clock import FakeClock
+from streammer.errors import NetworkError
 
 LOCAL = "tcp://127.0.0.1:0"
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streammer.bus import Publisher, Subscriber
+from streammer.bus.subscriber import RECONNECT_S, STALE_S
 from streammer.clock import FakeClock
 from streammer.errors import UsageError
-from streammer.bus.subscriber import RECONNECT_S, STALE_S
 
 OLDER, NEWER = "0192f00000000000", "0192f00000ffffff"
 

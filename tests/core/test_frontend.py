@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streammer.frontend import kernels
 from streammer.errors import UsageError
-from streammer.frontend.frontend import FrontEnd, FrontEndSpec
+from streammer.frontend import FrontEnd, FrontEndSpec, kernels
 
 LIVE = FrontEndSpec("mel", 22050, 1024, 441, 80, fmin=30.0, fmax=11000.0)
 SPECS = {

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from streammer.errors import UsageError
-from streammer.frontend.frontend import FrontEnd, FrontEndSpec
+from streammer.frontend import FrontEnd, FrontEndSpec
 from streammer.frontend.spec import KINDS, LOGS
 
 MEL = {"kind": "mel", "sr": 22050, "n_fft": 1024, "hop_length": 441, "n_bins": 80}

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from streammer.frontend import FrontEnd, FrontEndSpec
 from streammer.frontend.butterflies import dft, mirror_power, radices, twiddled, twiddles
 from streammer.frontend.filters import window
-from streammer.frontend.frontend import FrontEnd, FrontEndSpec
 
 F = np.float32
 

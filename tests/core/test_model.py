@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from streammer.errors import ModelError, UsageError
-from streammer.frontend.frontend import FrontEndSpec
+from streammer.frontend import FrontEndSpec
 from streammer.inference.model import load_model
 from tests.core.tiny_model import SPEC, build_tiny, numpy_step, set_metadata, tiny_meta
 

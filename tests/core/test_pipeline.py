@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streammer.errors import UsageError
-from streammer.frontend.frontend import FrontEndSpec
 from streammer.engine.pipeline import StreamPipeline, level_dbfs
+from streammer.errors import UsageError
+from streammer.frontend import FrontEndSpec
 
 MEL = FrontEndSpec("mel", 22050, 1024, 441, 80, fmin=30.0, fmax=11000.0)
 CHROMA = FrontEndSpec("chroma", 22050, 4096, 2205, 12)

@@ -4,7 +4,6 @@ import math
 
 import pytest
 
-from streammer.estimate import quadrant_of
 from streammer.engine.post import (
     Mood,
     PostParams,
@@ -14,6 +13,7 @@ from streammer.engine.post import (
     post_degraded,
     post_step,
 )
+from streammer.estimate import quadrant_of
 
 OUTPUTS = frozenset(
     ("valence", "arousal", "sigma_valence", "sigma_arousal", "p_positive", "p_energetic")

@@ -6,8 +6,8 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streammer.errors import UsageError
 from streammer.audio.resample import Resampler, resample
+from streammer.errors import UsageError
 
 RATES = (48000, 44100, 32000, 16000, 8000)
 TARGETS = (22050, 16000, 12000)

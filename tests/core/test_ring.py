@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streammer.clock import FakeClock, SystemClock
 from streammer.audio.ring import Ring
+from streammer.clock import FakeClock, SystemClock
 
 SR = 1000
 

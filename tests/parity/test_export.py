@@ -11,11 +11,11 @@ from torch import nn
 
 from offline.card import REQUIRED, metrics_table
 from offline.export import attach_metrics, export_model, parity
+from streammer.errors import ModelError, OutputError, UsageError
+from streammer.frontend import FrontEndSpec
 from streammer.inference.artefact import card_path, graph_hash, read_metadata
 from streammer.inference.audit import check_artefact
 from streammer.inference.backends.onnx import OnnxBackend
-from streammer.errors import ModelError, OutputError, UsageError
-from streammer.frontend.frontend import FrontEndSpec
 from streammer.inference.model import load_model
 
 MEL = FrontEndSpec("mel", 22050, 1024, 441, 40, fmin=30.0, fmax=11000.0)

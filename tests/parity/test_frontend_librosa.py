@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from streammer.frontend import filters
-from streammer.frontend.frontend import FrontEnd, FrontEndSpec
+from streammer.frontend import FrontEnd, FrontEndSpec, filters
 
 SR = 22050
 

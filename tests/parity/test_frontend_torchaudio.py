@@ -5,7 +5,7 @@ import pytest
 import torch
 import torchaudio
 
-from streammer.frontend.frontend import FrontEnd, FrontEndSpec
+from streammer.frontend import FrontEnd, FrontEndSpec
 
 SPECS = {
     "live": FrontEndSpec("mel", 22050, 1024, 441, 80, fmin=30.0, fmax=11000.0),

@@ -14,9 +14,9 @@ from offline.cli import main
 from offline.features import FeatureCache, compute, spec_hash
 from offline.synthetic import make_dataset, make_songs, sound
 from offline.torch_features import batch_features
-from streammer.errors import InputError
-from streammer.frontend.frontend import FrontEnd, FrontEndSpec
 from streammer.audio.resample import Resampler
+from streammer.errors import InputError
+from streammer.frontend import FrontEnd, FrontEndSpec
 
 MEL = FrontEndSpec("mel", 22050, 1024, 441, 40, fmin=30.0, fmax=11000.0)
 CHROMA = FrontEndSpec("chroma", 12000, 6000, 6000, 12, frame_norm="max")

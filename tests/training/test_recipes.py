@@ -10,8 +10,8 @@ from offline.recipe import all_recipes, load_recipe
 from offline.splits import is_test58
 from offline.synthetic import make_dataset
 from offline.train import train
-from streammer.inference.artefact import read_metadata
 from streammer.errors import ModelError, UsageError
+from streammer.inference.artefact import read_metadata
 from streammer.inference.model import load_model
 
 PUBLISHED = [name for name in all_recipes() if not name.startswith("live")]

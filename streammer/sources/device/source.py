@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
+from streammer.audio.ring import RING_S, Ring
 from streammer.clock import Clock
 from streammer.errors import DeviceError
-from streammer.audio.ring import RING_S, Ring
 from streammer.sources.device import portaudio
-from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 from streammer.sources.device.dropouts import HoleFinder
 from streammer.system.stderr import quiet
 
