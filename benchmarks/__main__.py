@@ -1,4 +1,7 @@
-"""Measure and write benchmarks/RESULTS.md: ``python -m benchmarks [SUBJECT ...]``."""
+"""Measure and write benchmarks/RESULTS.md: ``python -m benchmarks [SUBJECT ...]``.
+
+``python -m benchmarks --against REVISION`` prints how a step compares with another revision's.
+"""
 
 import os
 import sys
@@ -7,10 +10,14 @@ import sys
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-from benchmarks.report import SUBJECTS, measure  # noqa: E402
+from benchmarks.against import compare  # noqa: E402
+from benchmarks.report import SUBJECTS, markdown, measure  # noqa: E402
 
 
 def main(wanted: list[str]) -> int:
+    if wanted[:1] == ["--against"] and len(wanted) == 2:
+        print(markdown(compare(wanted[1])))
+        return 0
     if unknown := [name for name in wanted if name not in SUBJECTS]:
         names = ", ".join(SUBJECTS)
         print(f"no subject {unknown[0]!r}: expected some of {names}, or none for all of them")

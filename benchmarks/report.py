@@ -20,7 +20,9 @@ from typing import Any
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
-SUBJECTS = sorted(p.stem for p in HERE.glob("*.py") if p.stem not in {"__main__", "report"})
+SUBJECTS = sorted(
+    p.stem for p in HERE.glob("*.py") if p.stem not in {"__main__", "against", "report"}
+)
 PACKAGES = (
     "numpy", "numba", "soxr", "onnxruntime", "pyzmq", "msgspec", "scipy", "librosa", "torch",
     "torchaudio", "essentia", "aubio",
