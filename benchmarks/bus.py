@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import zmq
 
+from streammer.audio.block import Block, SourceEnd, SourceInfo
 from streammer.bus import Publisher, Subscriber
 from streammer.bus.wire import encode
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.engine.engine import Engine, load_models
 from streammer.estimate import MoodEstimate, new_epoch
-from streammer.sources import Block, SourceEnd, SourceInfo
 
 GAP_S = 0.02
 WARM_UP = 20

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from streammer.audio.block import Block, SourceInfo
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.engine.engine import load_models
 from streammer.engine.stream import Stream, step_due
-from streammer.sources import Block, SourceInfo
 
 SR = 44100
 STEP = SR // 2

@@ -13,11 +13,12 @@ import numpy as np
 import soundfile
 
 from benchmarks.engine import SR, music
+from streammer.audio.block import SourceEnd
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.engine.engine import load_models
 from streammer.labelling.files import label_file
-from streammer.sources import SourceEnd, open_source
+from streammer.sources.open import open_source
 
 SECONDS = 120.0
 

@@ -8,10 +8,11 @@ import numpy as np
 import soundfile
 
 from offline.datasets.song import Clip, Findings
+from streammer.audio.block import SourceEnd
 from streammer.clock import SystemClock
 from streammer.engine.pipeline import clean, downmix
 from streammer.errors import InputError
-from streammer.sources import SourceEnd, open_source
+from streammer.sources.open import open_source
 
 __all__ = ["AUDIO_SUFFIXES", "check_audio", "duration_s", "find_audio", "read_mono"]
 

@@ -10,8 +10,8 @@ import threading
 from dataclasses import dataclass
 from typing import Protocol
 
+from streammer.audio.block import BLOCK, Block, Source, SourceEnd, SourceInfo
 from streammer.clock import Clock
-from streammer.sources import BLOCK, Block, Source, SourceEnd, SourceInfo
 
 __all__ = ["Arrival", "Capture", "DirectCapture", "ThreadedCapture"]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streammer.audio.block import Source, SourceEnd
 from streammer.bus import Publisher
 from streammer.clock import Clock, SystemClock
 from streammer.config import Pace, StreamConfig
@@ -22,7 +23,6 @@ from streammer.errors import InputError, NetworkError, StreammerError
 from streammer.estimate import MoodEstimate, State
 from streammer.inference.backends.onnx import OnnxBackend
 from streammer.inference.model import load_model
-from streammer.sources import Source, SourceEnd
 
 __all__ = ["DEGRADED_AFTER_S", "Engine", "Sink", "Summary", "load_models"]
 

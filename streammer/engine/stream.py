@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from streammer import __version__
+from streammer.audio.block import Block, SourceInfo
 from streammer.clock import Clock
 from streammer.config import StreamConfig
 from streammer.engine.pipeline import LEVEL_FLOOR_DBFS, StepInput, StreamPipeline
@@ -22,7 +23,6 @@ from streammer.errors import ModelError
 from streammer.estimate import MoodEstimate, State, StreamStatus, new_epoch
 from streammer.inference.backends import Backend
 from streammer.inference.model import Model
-from streammer.sources import Block, SourceInfo
 
 __all__ = ["LoadedModel", "Stream", "step_due"]
 

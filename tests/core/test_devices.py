@@ -10,13 +10,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from streammer.audio.block import Block, SourceEnd
 from streammer.audio.ring import RING_S
 from streammer.clock import FakeClock
 from streammer.errors import DeviceError
-from streammer.sources import Block, SourceEnd, open_source
 from streammer.sources.device import portaudio
 from streammer.sources.device.dropouts import HoleFinder
 from streammer.sources.device.source import STALLED_S, START_S
+from streammer.sources.open import open_source
 
 SR = 1000
 

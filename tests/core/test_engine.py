@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streammer.audio.block import Block, SourceEnd, SourceInfo
 from streammer.clock import FakeClock
 from streammer.config import StreamConfig
 from streammer.engine.capture import DirectCapture
 from streammer.engine.engine import Engine, load_models
 from streammer.errors import InputError, ModelError, UsageError
-from streammer.sources import Block, SourceEnd, SourceInfo
 from tests.core.tiny_model import build_tiny
 from tests.sounds import SR, make_song
 

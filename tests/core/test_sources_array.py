@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from streammer.audio.block import Block, SourceEnd
 from streammer.clock import FakeClock
 from streammer.errors import UsageError
-from streammer.sources import Block, SourceEnd, open_source
+from streammer.sources.open import open_source
 
 
 def hear(y, sr=1000):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from streammer.audio.block import BLOCK, Block, SourceEnd
 from streammer.clock import FakeClock
 from streammer.errors import InputError, UsageError
-from streammer.sources import BLOCK, Block, SourceEnd, kind_of, open_source
+from streammer.sources.open import kind_of, open_source
 from tests.sounds import SR, make_song
 
 SECONDS = 4.0
@@ -273,7 +274,8 @@ def test_nothing_that_a_decoder_prints_reaches_the_terminal(folder, tmp_path):
         "import sys\n"
         "from streammer.clock import SystemClock\n"
         "from streammer.errors import InputError\n"
-        "from streammer.sources import Block, open_source\n"
+        "from streammer.audio.block import Block\n"
+        "from streammer.sources.open import open_source\n"
         "for path in sys.argv[1:]:\n"
         "    source = open_source(path, clock=SystemClock())\n"
         "    try:\n"

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from streammer.audio.block import Block, SourceEnd, SourceInfo
 from streammer.clock import FakeClock
-from streammer.sources import Block, SourceEnd, SourceInfo, open_source
+from streammer.sources.open import open_source
 from streammer.sources.paced import PIECE_S, PacedSource
 
 SR = 1000

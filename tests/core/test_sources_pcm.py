@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streammer.audio.block import Block, SourceEnd
 from streammer.clock import SystemClock
 from streammer.errors import InputError, UsageError
-from streammer.sources import Block, SourceEnd, open_source
+from streammer.sources.open import open_source
 from streammer.sources.pcm import FORMATS
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from streammer.audio.block import Block, SourceEnd
 from streammer.clock import SystemClock
 from streammer.errors import InputError, NetworkError
-from streammer.sources import Block, SourceEnd
 from streammer.sources.paced import PacedSource
 from streammer.sources.supervisor import Supervisor
 from streammer.sources.url import UrlSource, redacted

@@ -6,9 +6,9 @@ import random
 import numpy as np
 import pytest
 
+from streammer.audio.block import Block, SourceEnd, SourceInfo
 from streammer.clock import FakeClock
 from streammer.errors import DeviceError
-from streammer.sources import Block, SourceEnd, SourceInfo
 from streammer.sources.supervisor import BACKOFF_FIRST_S, BACKOFF_MAX_S, JITTER, Supervisor
 
 SR = 1000

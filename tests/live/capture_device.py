@@ -9,8 +9,9 @@ import sys
 
 import numpy as np
 
+from streammer.audio.block import Block
 from streammer.clock import SystemClock
-from streammer.sources import Block, open_source
+from streammer.sources.open import open_source
 from streammer.sources.supervisor import Supervisor
 
 
