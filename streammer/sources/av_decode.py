@@ -9,11 +9,32 @@ import numpy.typing as npt
 
 from streammer.errors import InputError
 
-__all__ = ["Decoder", "one_line"]
+__all__ = ["Decoder", "one_line", "open_container"]
 
 Float32 = npt.NDArray[np.float32]
 
 _SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
+
+# Up to PyAV 18 a tag that is no UTF-8 makes a file unreadable unless this says otherwise; from 19
+# on such tags are kept as they are, and the argument is refused.
+_TAGS = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
+
+
+def open_container(file: Any, **options: Any) -> Any:
+    """Open a file object or a URL for reading, whatever its tags are encoded in.
+
+    Parameters
+    ----------
+    file : binary file or str
+    **options
+        As `av.open` has them.
+
+    Raises
+    ------
+    av.FFmpegError, OSError, ValueError
+        As `av.open` does.
+    """
+    return av.open(file, **_TAGS, **options)
 
 
 class Decoder:

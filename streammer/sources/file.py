@@ -245,7 +245,7 @@ class _AvReader:
     def __init__(self, path: Path) -> None:
         import av
 
-        from streammer.sources.av_decode import Decoder
+        from streammer.sources.av_decode import Decoder, open_container
 
         try:
             # A file object rather than a name: FFmpeg takes colons and percent signs in names for
@@ -255,7 +255,7 @@ class _AvReader:
             raise InputError(f"{path} cannot be read: {error.strerror}") from error
         self._container: Any = None
         try:
-            self._container = av.open(self._raw, metadata_errors="ignore")
+            self._container = open_container(self._raw)
             self._decoder = Decoder(self._container, str(path))
         except InputError:
             self.close()

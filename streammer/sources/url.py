@@ -155,13 +155,12 @@ class UrlSource:
     def _connect(self) -> tuple[Any, Any]:
         import av
 
-        from streammer.sources.av_decode import Decoder, one_line
+        from streammer.sources.av_decode import Decoder, one_line, open_container
 
         try:
-            container = av.open(
+            container = open_container(
                 self._url,
                 timeout=(self._open_timeout_s, self._read_timeout_s),
-                metadata_errors="ignore",
                 options={"user_agent": f"streammer/{__version__}", **_PROBE},
             )
         except av.InvalidDataError as error:
@@ -221,7 +220,7 @@ class UrlSource:
                     "lost", f"{self._label} sent nothing for {self._read_timeout_s:g} s"
                 )
             return SourceEnd("lost", f"{self._label} was cut off ({decoder.stopped})")
-        if container.size > 0 or container.duration is not None:
+        if (container.size or 0) > 0 or container.duration is not None:
             return SourceEnd("eof")
         return SourceEnd("lost", f"{self._label} ended")
 

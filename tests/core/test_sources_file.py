@@ -169,6 +169,18 @@ def test_garbage_where_tags_should_be_is_passed_over(folder, tmp_path, y):
     assert len(heard) / info.sr > 0.9 * SECONDS
 
 
+def test_tags_that_are_no_utf8_do_not_keep_a_file_from_being_heard(tmp_path, y):
+    path = tmp_path / "tagged.flac"
+    with soundfile.SoundFile(path, "w", SR, 2, subtype="PCM_16") as file:
+        file.artist = "Bj?rk"
+        file.write(y[:SR])
+    tagged = path.read_bytes()
+    assert tagged.count(b"Bj?rk") == 1
+    path.write_bytes(tagged.replace(b"Bj?rk", b"Bj\xf6rk"))
+    _, heard, end = hear(path)
+    assert (len(heard), end) == (SR, SourceEnd("eof"))
+
+
 def no_file(tmp_path, name):
     path = tmp_path / f"{name}.mp3"
     if name == "folder":
