@@ -258,6 +258,9 @@ class _Played:
 
     BLOCK = 512
 
+    reopened = 0
+    detail = ""
+
     def __init__(self, y: np.ndarray, sr: int, speed: float | None) -> None:
         self._y, self._speed = y, speed
         self._index = 0
@@ -285,7 +288,7 @@ class _Played:
             time.sleep(max(0.0, wait))
         self._index += 1
         self.stamps.append(time.monotonic())
-        return Block(samples, start, time.time())
+        return Block(samples, start, time.time(), t_arrival=time.monotonic())
 
     def close(self) -> None:
         pass

@@ -79,7 +79,7 @@ def _pipeline_steps(x: np.ndarray, n: int, name: str) -> np.ndarray:
     for k in range(n + WARM_UP):
         # Blocks end a little after the step, where the resampler lets go of its last frame.
         part = x[k * STEP + (4096 if k else 0) : (k + 1) * STEP + 4096]
-        block = Block(part, 0, clock.unix())
+        block = Block(part, 0, clock.unix(), t_arrival=clock.monotonic())
         began = time.perf_counter()
         for due in stream.ingest(block, info):
             step_due([(stream, due)], clock.monotonic())

@@ -1,6 +1,6 @@
 """What every source promises: blocks with their place in time, and an end with a reason."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 BLOCK = 4096
-"""Frames per decoder read, everywhere: decoded MP3 differs by an ulp with the read size, and the
+"""Samples per decoder read, everywhere: decoded MP3 differs by an ulp with the read size, and the
 laboratory must hear the samples that the live core hears."""
 
 MIN_SR = 1000
@@ -43,6 +43,9 @@ class SourceInfo:
         source loses takes its time with it.
     kind : str
         One of device, file, url, pcm, array.
+    paced : bool
+        Whether a source without a clock of its own is played by ours: its blocks come when their
+        sound is due, and a reader that is too slow falls behind.
     """
 
     sr: int
@@ -50,6 +53,7 @@ class SourceInfo:
     name: str
     clocked: bool
     kind: SourceKind
+    paced: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +69,20 @@ class Block:
         Unix time at which the last sample was captured [s].
     lost : int
         Samples lost directly before this block.
+    discontinuity : bool
+        Whether what came before this block and this block are not one continuous sound, whatever
+        is known of what lies between: a source that was opened again, a station that changed.
+    t_arrival : float
+        Monotonic time at which the last sample came here: from the driver or the decoder, before
+        any waiting in a ring or a queue; where it is played by our clock, when it was due [s].
     """
 
     samples: npt.NDArray[np.float32]
     position: int
     t_capture: float
     lost: int = 0
+    discontinuity: bool = False
+    t_arrival: float = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,16 @@ class Source(Protocol):
     @property
     def info(self) -> SourceInfo:
         """What is delivered; known from `open` on."""
+        ...
+
+    @property
+    def reopened(self) -> int:
+        """How often the source was opened again after it was lost."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """Why nothing comes at the moment, in one line; empty while all is well."""
         ...
 
     def open(self) -> SourceInfo:

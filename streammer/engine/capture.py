@@ -23,11 +23,10 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Arrival:
-    """A block, the source's properties when it came, and the monotonic time of that [s]."""
+    """A block, and the source's properties when it came."""
 
     block: Block
     info: SourceInfo
-    t_arrival: float
 
 
 class Capture(Protocol):
@@ -53,7 +52,7 @@ class DirectCapture:
         """Return the next block, the end, or None if nothing came within `timeout_s`."""
         item = self._source.read(timeout_s)
         if isinstance(item, Block):
-            return Arrival(item, self._source.info, self._clock.monotonic())
+            return Arrival(item, self._source.info)
         return item
 
     def close(self) -> None:
@@ -97,7 +96,7 @@ class ThreadedCapture:
             while not self._stop.is_set():
                 item = self._source.read(_POLL_S)
                 if isinstance(item, Block):
-                    self._put(Arrival(item, self._source.info, self._clock.monotonic()))
+                    self._put(Arrival(item, self._source.info))
                 elif isinstance(item, SourceEnd):
                     self._put(item)
                     return

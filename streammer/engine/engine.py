@@ -239,7 +239,7 @@ class Engine:
                 self._deaf = stream.refusal(item.info)
                 if not self._deaf:
                     for due in stream.ingest(item.block, item.info):
-                        yield from self._step(stream, due, item.t_arrival)
+                        yield from self._step(stream, due, item.block.t_arrival)
                     tick_at = self._next_tick(stream)
                     continue
             if self._pace == "live" and self._clock.monotonic() >= tick_at:
@@ -290,10 +290,10 @@ class Engine:
             self._publish_status(stream)
 
     def _reopened(self) -> int:
-        return int(getattr(self._source, "reopened", 0))
+        return self._source.reopened
 
     def _detail_now(self) -> str:
-        return self._detail or self._deaf or str(getattr(self._source, "detail", ""))
+        return self._detail or self._deaf or self._source.detail
 
     def _refuse_nothing_heard(self, stream: Stream, end: SourceEnd) -> None:
         if stream.steps:

@@ -30,6 +30,9 @@ class ArraySource:
         If the shape, the type or the rate is none of sound.
     """
 
+    reopened = 0
+    detail = ""
+
     def __init__(self, y: npt.NDArray[Any], *, sr: int | None, clock: Clock) -> None:
         if sr is None:
             raise UsageError("an array has no rate of its own: give sr, such as sr=44100")
@@ -67,7 +70,8 @@ class ArraySource:
         if not len(samples):
             return SourceEnd("eof")
         self._position += len(samples)
-        return Block(samples, start, self._t_open + self._position / self.info.sr)
+        t_capture = self._t_open + self._position / self.info.sr
+        return Block(samples, start, t_capture, t_arrival=self._clock.monotonic())
 
     def close(self) -> None:
         """End."""

@@ -61,6 +61,9 @@ class FileSource:
     What can be decoded of a damaged file is used; what was left out stands in the end's detail.
     """
 
+    reopened = 0
+    detail = ""
+
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
@@ -111,7 +114,8 @@ class FileSource:
             return SourceEnd("eof", f"{self._path}: {trouble}" if trouble else "")
         start = self._position
         self._position += len(samples)
-        return Block(samples, start, self._t_open + self._position / self.info.sr)
+        t_capture = self._t_open + self._position / self.info.sr
+        return Block(samples, start, t_capture, t_arrival=self._clock.monotonic())
 
     def close(self) -> None:
         """Close the file."""

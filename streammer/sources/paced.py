@@ -1,6 +1,7 @@
 """A source played by the clock: files at live pace, URLs, a pipe that is held back."""
 
 from collections import deque
+from dataclasses import replace
 
 from streammer.audio.block import Block, Source, SourceEnd, SourceInfo
 from streammer.clock import Clock
@@ -47,7 +48,17 @@ class PacedSource:
     @property
     def info(self) -> SourceInfo:
         """What the other source delivers."""
-        return self._source.info
+        return replace(self._source.info, paced=True)
+
+    @property
+    def reopened(self) -> int:
+        """How often the other source was opened again."""
+        return self._source.reopened
+
+    @property
+    def detail(self) -> str:
+        """Why nothing comes from the other source."""
+        return self._source.detail
 
     def open(self) -> SourceInfo:
         """Open the other source; its clock starts with the first sound."""
@@ -55,7 +66,8 @@ class PacedSource:
         self._queued = 0
         self._end = None
         self._playing_from = None
-        return self._source.open()
+        self._source.open()
+        return self.info
 
     def read(self, timeout_s: float) -> Block | SourceEnd | None:
         """Return the next piece once it is due, the end, or None if `timeout_s` passes before."""
@@ -121,7 +133,14 @@ class PacedSource:
             return SourceEnd("closed")
         self._queue.popleft()
         if n < len(block.samples):
-            self._queue.appendleft(Block(block.samples[n:], block.position + n, block.t_capture))
+            rest = replace(
+                block,
+                samples=block.samples[n:],
+                position=block.position + n,
+                lost=0,
+                discontinuity=False,
+            )
+            self._queue.appendleft(rest)
         self._queued -= n
         self._played += n
         now = self._clock.monotonic()
@@ -129,4 +148,9 @@ class PacedSource:
             self._playing_from = now
             self._played = 0
             due = now
-        return Block(block.samples[:n], block.position, self._clock.unix() + due - now, block.lost)
+        return replace(
+            block,
+            samples=block.samples[:n],
+            t_capture=self._clock.unix() + due - now,
+            t_arrival=due,
+        )

@@ -47,6 +47,9 @@ class PcmSource:
         If format, rate or channels are none of sound.
     """
 
+    reopened = 0
+    detail = ""
+
     def __init__(
         self,
         stream: IO[bytes] | None,
@@ -126,7 +129,8 @@ class PcmSource:
 
     def _block(self, data: bytes) -> Block:
         samples = decode_pcm(data, self._format, self.info.channels)
-        block = Block(samples, self._position, self._clock.unix())
+        now = self._clock.monotonic()
+        block = Block(samples, self._position, self._clock.unix(), t_arrival=now)
         self._position += len(samples)
         return block
 

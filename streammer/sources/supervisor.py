@@ -156,6 +156,7 @@ class Supervisor:
 
     def _pass_on(self, block: Block) -> Block:
         lost = block.lost
+        discontinuity = block.discontinuity or self._away
         t_last = block.t_capture - (self._clock.unix() - self._clock.monotonic())
         if self._away:
             self._away = False
@@ -166,6 +167,6 @@ class Supervisor:
         self._heard_until = t_last
         self._position += lost
         self.lost += lost
-        passed = replace(block, position=self._position, lost=lost)
+        passed = replace(block, position=self._position, lost=lost, discontinuity=discontinuity)
         self._position += len(block.samples)
         return passed

@@ -56,6 +56,9 @@ class UrlSource:
         How long to wait for the server [s]; between packets by default 5, for HLS 20.
     """
 
+    reopened = 0
+    detail = ""
+
     def __init__(
         self,
         url: str,
@@ -111,7 +114,13 @@ class UrlSource:
         end = self._end  # read before the ring: what came before the end is not left behind
         got = ring.read(BLOCK, 0.0 if end else timeout_s)
         if got is not None:
-            return Block(got.samples, got.position, got.t_capture, got.lost)
+            return Block(
+                got.samples,
+                got.position,
+                got.t_capture,
+                got.lost,
+                t_arrival=got.t_arrival_mono,
+            )
         return end
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """The one loop on a fake clock: ticks that never stop, holes, determinism, ends."""
 
 from collections import deque
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -22,6 +23,9 @@ VOLATILE = ("epoch", "t_capture", "t_publish", "lag_ms")
 
 class Scripted:
     """A source that plays a script on a fake clock: blocks, waits, ends."""
+
+    reopened = 0
+    detail = ""
 
     def __init__(self, script, clock, *, sr=SR, channels=2, clocked=False):
         self.info = SourceInfo(
@@ -56,7 +60,11 @@ class Scripted:
         samples, lost = rest
         self._position += lost
         block = Block(
-            samples=samples, position=self._position, t_capture=self._clock.unix(), lost=lost
+            samples=samples,
+            position=self._position,
+            t_capture=self._clock.unix(),
+            lost=lost,
+            t_arrival=self._clock.monotonic(),
         )
         self._position += len(samples)
         self._clock.advance(len(samples) / self.info.sr)
@@ -120,7 +128,7 @@ def test_capture_time_is_that_of_the_steps_last_sample(models):
         item = read(timeout_s)
         if isinstance(item, Block):
             end = item.position + len(item.samples)
-            return Block(item.samples, item.position, start + end / SR, item.lost)
+            return replace(item, t_capture=start + end / SR)
         return item
 
     src.read = stamped

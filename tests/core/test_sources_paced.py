@@ -1,5 +1,7 @@
 """Playing by the clock, on a fake one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,9 @@ EOF = SourceEnd("eof")
 
 class Scripted:
     """Blocks that come at given times of a fake clock; then the end."""
+
+    reopened = 3
+    detail = "away"
 
     def __init__(self, clock, script, end=EOF):
         self.info = SourceInfo(SR, 1, "scripted", False, "url")
@@ -36,7 +41,7 @@ class Scripted:
         self._clock.advance(max(0.0, left))
         self._script.pop(0)
         samples = np.arange(self._position, self._position + n, dtype=np.float32)[:, None]
-        block = Block(samples, self._position, 0.0)
+        block = Block(samples, self._position, 0.0, t_arrival=0.0)
         self._position += n
         return block
 
@@ -158,3 +163,37 @@ def test_closing_ends_the_other_source_too():
     source.close()
     assert source.read(1.0) == SourceEnd("closed")
     assert inner.closed
+
+
+def test_a_piece_counts_as_arrived_when_it_was_due_and_only_the_first_carries_the_break():
+    clock = FakeClock()
+    inner = Scripted(clock, [(0.0, SR // 10), (0.1, SR // 10)])
+    read = inner.read
+    breaks = iter((True, False))
+
+    def broken(timeout_s):
+        item = read(timeout_s)
+        if isinstance(item, Block):
+            return replace(item, lost=7, discontinuity=next(breaks))
+        return item
+
+    inner.read = broken
+    source = PacedSource(inner, clock)
+    source.open()
+    start = clock.monotonic()
+    clock.advance(0.0)
+    pieces = []
+    while not isinstance(item := source.read(0.05), SourceEnd):
+        if item is not None:
+            clock.advance(0.001)  # its reader is busy
+            pieces.append(item)
+    assert [p.discontinuity for p in pieces] == [True] + [False] * 9
+    assert [p.lost for p in pieces] == [7, 0, 0, 0, 0] * 2
+    due = start + 0.02 * np.arange(1, 11)
+    np.testing.assert_allclose([p.t_arrival for p in pieces], due, atol=1e-6)
+
+
+def test_it_passes_on_what_the_other_source_says_of_itself():
+    source = PacedSource(Scripted(FakeClock(), []), FakeClock())
+    assert (source.reopened, source.detail) == (3, "away")
+    assert source.info.paced

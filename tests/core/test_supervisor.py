@@ -17,6 +17,9 @@ SR = 1000
 class Life:
     """One life of a source: blocks of 100 ms, then an end; or an open that fails."""
 
+    reopened = 0
+    detail = ""
+
     def __init__(self, clock, blocks=0, end="lost", *, fails=False, sr=SR, clocked=True, lost=()):
         self.info = SourceInfo(sr, 1, "fake", clocked, "device" if clocked else "url")
         self._clock, self._left, self._end = clock, blocks, end
@@ -36,7 +39,13 @@ class Life:
         self._clock.advance(0.1)
         n = self.info.sr // 10
         lost = self._lost.pop(0) if self._lost else 0
-        block = Block(np.zeros((n, 1), np.float32), self._position + lost, self._clock.unix(), lost)
+        block = Block(
+            np.zeros((n, 1), np.float32),
+            self._position + lost,
+            self._clock.unix(),
+            lost,
+            t_arrival=self._clock.monotonic(),
+        )
         self._position += n + lost
         return block
 
@@ -127,6 +136,14 @@ def test_the_time_that_a_device_was_away_is_lost_to_the_sample():
     assert last.position + len(last.samples) == pytest.approx(
         (clock.monotonic() - start) * SR, abs=1
     )
+
+
+def test_sound_from_before_and_after_an_absence_is_marked_as_not_continuous():
+    for clocked in (True, False):
+        life = {"blocks": 2, "clocked": clocked}
+        source, _, _ = supervise(life, {**life, "end": "eof"})
+        source.open()
+        assert [b.discontinuity for b in drain(source)[:-1]] == [False, False, True, False]
 
 
 def test_a_url_that_was_away_has_lost_nothing():

@@ -45,6 +45,9 @@ class DeviceSource:
     While the device is open, what C libraries write to descriptor 2 is discarded (`quiet`).
     """
 
+    reopened = 0
+    detail = ""
+
     def __init__(self, wanted: str | None, clock: Clock) -> None:
         self._wanted = wanted
         self._clock = clock
@@ -91,7 +94,13 @@ class DeviceSource:
         left = self._alive_until - self._clock.monotonic()
         got = ring.read(BLOCK, 0.0 if gone else max(0.0, min(timeout_s, left)))
         if got is not None:
-            return Block(got.samples, got.position, got.t_capture, got.lost)
+            return Block(
+                got.samples,
+                got.position,
+                got.t_capture,
+                got.lost,
+                t_arrival=got.t_arrival_mono,
+            )
         if self._closed:
             return SourceEnd("closed")
         if gone or self._clock.monotonic() >= self._alive_until:
