@@ -38,7 +38,7 @@ def stepping_module(recipe: Recipe, net: Any, song_frames: int) -> tuple[Any, fl
 
     Non-causal ones step over a whole sequence or song of at most 10 s.
     """
-    from models.stepping import ChromaStepper, SequenceStepper, ToUnit, WindowStepper
+    from models.audio.stepping import ChromaStepper, SequenceStepper, ToUnit, WindowStepper
 
     step, unit = recipe.frames_per_step, ToUnit(recipe.data.target)
     if recipe.data.labels == "static":

@@ -39,7 +39,7 @@ def kept_images(
     """
     if recipe.family != "spectral":
         return None
-    from models.spectral import IMAGE, is_permuted
+    from models.audio.spectral import IMAGE, is_permuted
 
     net, faithful = recipe.network, recipe.mode == "faithful"
     step, image = recipe.frames_per_step, tuple(net.image or net.options.get("image", IMAGE))
@@ -64,7 +64,7 @@ def _images(
 ) -> np.ndarray:  # fmt: skip
     import torch
 
-    from models.spectral import picture
+    from models.audio.spectral import picture
 
     x = np.pad(x, ((0, max(0, need - len(x))), (0, 0)))
     out = [

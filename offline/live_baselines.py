@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from models.texture import Texture
+from models.live.texture import Texture
 from offline.live_data import LiveData
 from offline.live_scores import FROM, half_scores, labels_of, mood_scores
 from offline.live_statistics import Rows, textures

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.ensemble import OUTPUTS, LiveEnsemble
-from models.mood import KernelMood, LiveModel
-from models.perceptrons import Perceptron, Perceptrons
-from models.texture import Texture
+from models.live.ensemble import OUTPUTS, LiveEnsemble
+from models.live.mlp import Perceptron, Perceptrons
+from models.live.mood import KernelMood, LiveModel
+from models.live.texture import Texture
 from offline.export import export_model
 from offline.features import FeatureCache
 from offline.files import write_json, write_text, write_with

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from models.texture import Texture
+from models.live.texture import Texture
 from offline.datasets import load_dataset
 from offline.datasets.audio import read_mono
 from offline.export import attach_metrics

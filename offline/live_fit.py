@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from models.mood import KernelMood, doubt_features
-from models.texture import Texture
+from models.live.mood import KernelMood, doubt_features
+from models.live.texture import Texture
 from offline.live_statistics import Rows
 
 __all__ = ["KernelPart", "fit_kernel"]
@@ -28,7 +28,7 @@ class KernelPart:
     Parameters
     ----------
     memory_s, threshold : float
-        Of `models.texture.Texture`.
+        Of `models.live.texture.Texture`.
     gamma, ridge, ridge_half, ridge_sigma : float
         Width of the kernels; strength of the ridge for mood, halves and sigma.
     doubt_directions : int

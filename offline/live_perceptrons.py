@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.perceptrons import HEADS, Perceptron, Perceptrons, scaled
-from models.texture import Texture
+from models.live.mlp import HEADS, Perceptron, Perceptrons, scaled
+from models.live.texture import Texture
 from offline.augment import Augment
 from offline.live_data import CLUSTERS, GENRES, LiveData
 from offline.live_statistics import Rows, changes_of, stack, textures

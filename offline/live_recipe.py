@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from models.live import LiveConfig
+from models.live.net import LiveConfig
 from offline.augment import Augment
 from offline.live_data import CLUSTERS, GENRES
 from offline.live_fit import KernelPart
@@ -67,7 +67,7 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     net : dict
-        Fields of `models.live.LiveConfig`.
+        Fields of `models.live.net.LiveConfig`.
     augment, copies : dict
         Fields of `offline.augment.Augment`: for the networks' batches, and for the changed copies
         that the kernel machine hears.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.texture import Texture
+from models.live.texture import Texture
 from offline.augment import Augment, mel_centres
 from offline.live_data import MEL, LiveData
 

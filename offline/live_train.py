@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.live import LiveNet
+from models.live.net import LiveNet
 from offline.files import write_json, write_with
 from offline.live_batches import Batch, Batches
 from offline.live_data import CLUSTERS, GENRES, LiveData

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.sequence import ChromaLstm, StackedCrnn
-from models.spectral import SpectralNet
-from models.window import WindowNet
+from models.audio.sequence import ChromaLstm, StackedCrnn
+from models.audio.spectral import SpectralNet
+from models.audio.window import WindowNet
 from offline.images import image_at
 from offline.pieces import Piece, sequence_sizes
 from offline.recipe import Recipe

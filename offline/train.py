@@ -80,7 +80,7 @@ def _line(fitted: dict[str, Any]) -> str:
 def _fit_network(run: Run, dataset: Dataset, workers: int, show: bool) -> dict[str, Any]:
     import torch
 
-    from models.sequence import n_trained
+    from models.audio.sequence import n_trained
     from offline.loading import make_loader
     from offline.networks import build_network, fit_scale
     from offline.pieces import build_pieces, sequence_sizes

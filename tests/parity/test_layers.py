@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from models.ensemble import LiveEnsemble
 from models.layers import AdaptiveGain, CausalConv2d, RunningMean
-from models.live import LiveConfig, LiveNet
-from models.mood import KernelMood, LiveModel
-from models.perceptrons import HEADS, Perceptron, Perceptrons, scaled
-from models.texture import Texture
+from models.live.ensemble import LiveEnsemble
+from models.live.mlp import HEADS, Perceptron, Perceptrons, scaled
+from models.live.mood import KernelMood, LiveModel
+from models.live.net import LiveConfig, LiveNet
+from models.live.texture import Texture
 
 TINY = LiveConfig(channels=(4, 4, 6, 8), embedding=12, keys=4, stat_size=8)
 

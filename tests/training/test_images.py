@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.window import WindowNet
+from models.audio.window import WindowNet
 from offline.datasets import load_dataset
 from offline.features import FeatureCache
 from offline.networks import build_network, windows_of

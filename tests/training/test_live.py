@@ -60,7 +60,7 @@ def test_folder_gives_labels_at_the_end_of_each_step(data: LiveData) -> None:
 
 
 def test_rows_of_a_fold_hear_nothing_of_the_others(data: LiveData) -> None:
-    from models.texture import Texture
+    from models.live.texture import Texture
 
     plan = plan_of(_recipe())
     moods, halves = make_rows(data, Texture(threshold=1.35), plan.copied)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from models.sequence import ChromaLstm, StackedCrnn, n_trained
-from models.spectral import SPECTRAL, SpectralNet
-from models.window import WindowNet, dct_matrix
+from models.audio.sequence import ChromaLstm, StackedCrnn, n_trained
+from models.audio.spectral import SPECTRAL, SpectralNet
+from models.audio.window import WindowNet, dct_matrix
 
 
 @pytest.mark.parametrize(

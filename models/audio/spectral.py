@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.initial import as_keras
+from models.audio.initial import as_keras
 
 __all__ = ["IMAGE", "SPECTRAL", "SpectralNet", "is_permuted", "picture", "scaled"]
 

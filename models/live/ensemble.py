@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.layers import RunningMean
-from models.live import LiveNet
+from models.live.net import LiveNet
 
 __all__ = ["OUTPUTS", "LiveEnsemble", "LiveStep"]
 

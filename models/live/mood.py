@@ -8,10 +8,10 @@ prior's mean, p = 1/2 and the prior's sigma, which is what an honest model says 
 import torch
 from torch import Tensor, nn
 
-from models.ensemble import LiveEnsemble
 from models.layers import RunningMean
-from models.perceptrons import Perceptrons
-from models.texture import Texture
+from models.live.ensemble import LiveEnsemble
+from models.live.mlp import Perceptrons
+from models.live.texture import Texture
 
 __all__ = ["KernelMood", "LiveModel", "doubt_features"]
 

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from models.initial import as_keras
+from models.audio.initial import as_keras
 
 __all__ = ["N_FRAMES", "WINDOW", "WindowNet", "dct_matrix"]
 
@@ -51,7 +51,7 @@ class WindowNet(nn.Module):
     -----
     Input mel power [shape=(batch, frames >= 71, bins)], of which the last 71 frames count; output
     [shape=(batch, 1)]. Weights start as Keras draws them: with torch's own the net dies
-    (`models.initial`).
+    (`models.audio.initial`).
     """
 
     def __init__(

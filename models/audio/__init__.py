@@ -1,0 +1,1 @@
+"""Published networks that were trained on the sound of DEAM."""
