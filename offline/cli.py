@@ -148,7 +148,7 @@ def features(
     """
     from offline.datasets import load_dataset
     from offline.features import FeatureCache
-    from offline.recipe import load_recipe
+    from offline.recipes.recipe import load_recipe
 
     chosen, dataset = load_recipe(recipe), load_dataset(data)
     if not chosen.front_end:
@@ -222,7 +222,7 @@ def train(
     python -m offline train window-m2 --fold 3 --width 0.5 --time-budget 60
     """
     from offline.datasets import load_dataset
-    from offline.recipe import find_recipe, load_recipe
+    from offline.recipes.recipe import find_recipe, load_recipe
     from offline.train import is_main_process
     from offline.train import train as train_run
 

@@ -7,7 +7,7 @@ from typing import Any
 from offline.evaluation import read_scores
 from offline.export import attach_metrics, export_model
 from offline.files import write_with
-from offline.recipe import Recipe
+from offline.recipes.recipe import Recipe
 from offline.runs import Run
 from streammer.errors import InputError, UsageError
 from streammer.inference import metadata as protobuf

@@ -10,7 +10,7 @@ import numpy as np
 
 from offline.features import FeatureCache
 from offline.files import json_hash
-from offline.recipe import Recipe
+from offline.recipes.recipe import Recipe
 
 __all__ = ["image_at", "kept_images"]
 

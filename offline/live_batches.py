@@ -15,7 +15,7 @@ from torch import Tensor
 
 from offline.augment import mel_centres
 from offline.live_data import CLUSTERS, GENRES, MEL, LiveClip, LiveData
-from offline.live_recipe import LivePlan
+from offline.recipes.live import LivePlan
 from streammer.frontend.filters import mel_filters
 
 __all__ = ["STEPS", "Batch", "Batches"]

@@ -17,11 +17,11 @@ from offline.files import write_json, write_text, write_with
 from offline.live_data import FRONT_ENDS, LiveData, load_live
 from offline.live_fit import fit_kernel
 from offline.live_perceptrons import fit_perceptrons, make_pairs
-from offline.live_recipe import LivePlan, plan_of
 from offline.live_statistics import Rows, fit_change, make_rows
 from offline.live_train import EVERY, Member, load_member, train_members
 from offline.progress import say
-from offline.recipe import Recipe, load_recipe
+from offline.recipes.live import LivePlan, plan_of
+from offline.recipes.recipe import Recipe, load_recipe
 from streammer.errors import InputError
 
 __all__ = [

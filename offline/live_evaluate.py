@@ -27,13 +27,13 @@ from offline.live_build import (
 from offline.live_data import SR, TEST58, LiveData
 from offline.live_figures import write_page
 from offline.live_predict import Steps, run_clips, run_sound
-from offline.live_recipe import plan_of
 from offline.live_scores import FROM, constant_of, labels_of, score_fold
 from offline.live_sound_tests import CHANGES
 from offline.live_statistics import make_rows, textures
 from offline.live_table import over_seeds, table_lines
 from offline.live_train import Member
 from offline.progress import say
+from offline.recipes.live import plan_of
 from streammer.audio.resample import resample
 from streammer.errors import InputError
 from streammer.inference.model import load_model

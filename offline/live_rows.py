@@ -15,7 +15,7 @@ from offline.datasets import Dataset
 from offline.features import FeatureCache
 from offline.files import write_json, write_with
 from offline.pieces import Piece, scored
-from offline.recipe import Recipe, load_recipe
+from offline.recipes.recipe import Recipe, load_recipe
 from offline.runs import FITTED, Predictions, Run, make_run
 from offline.splits import is_test58, make_split
 from streammer.errors import InputError

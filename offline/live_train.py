@@ -19,10 +19,10 @@ from models.live.net import LiveNet
 from offline.files import write_json, write_with
 from offline.live_batches import Batch, Batches
 from offline.live_data import CLUSTERS, GENRES, LiveData
-from offline.live_recipe import LivePlan
 from offline.losses import binary, detached_nll, masked_mean, squared
 from offline.progress import say
-from offline.recipe import Recipe
+from offline.recipes.live import LivePlan
+from offline.recipes.recipe import Recipe
 from streammer.errors import InputError
 
 __all__ = [

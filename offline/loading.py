@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from offline.networks import from_unit, padded, windows_of
 from offline.pieces import Piece
-from offline.recipe import Recipe
+from offline.recipes.recipe import Recipe
 
 __all__ = ["Examples", "make_loader"]
 

@@ -9,7 +9,7 @@ from models.audio.spectral import SpectralNet
 from models.audio.window import WindowNet
 from offline.images import image_at
 from offline.pieces import Piece, sequence_sizes
-from offline.recipe import Recipe
+from offline.recipes.recipe import Recipe
 from streammer.errors import UsageError
 
 __all__ = ["build_network", "fit_scale", "from_unit", "predict", "to_unit", "windows_of"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from offline.metrics import Interval, Scores
-from offline.recipe import Recipe, load_recipe
+from offline.recipes.recipe import Recipe, load_recipe
 from offline.reproduce import QUICK
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 from offline.datasets.song import Dataset, Song
 from offline.features import FeatureCache, Missed
 from offline.images import kept_images
-from offline.recipe import Recipe
+from offline.recipes.recipe import Recipe
 from streammer.errors import InputError
 
 __all__ = ["Piece", "Pieces", "build_pieces", "scored", "sequence_sizes"]

@@ -16,7 +16,7 @@ from offline.literature import TOPICS
 from offline.live_rows import SIGMA, adopt_live
 from offline.metrics import Scores, bootstrap_paired, coverage
 from offline.overview import STILL, commands, dead, deviation, interval, overview
-from offline.recipe import Recipe
+from offline.recipes.recipe import Recipe
 from offline.runs import Predictions, Run, open_run
 from streammer.errors import InputError
 

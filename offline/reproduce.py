@@ -12,7 +12,7 @@ from typing import Any
 from offline.checking import figures_from
 from offline.datasets import Dataset, load_dataset
 from offline.progress import say
-from offline.recipe import Recipe, all_recipes, find_recipe, load_recipe
+from offline.recipes.recipe import Recipe, all_recipes, find_recipe, load_recipe
 from offline.splits import is_test58
 from streammer.errors import InputError, StreammerError, UsageError
 

@@ -12,7 +12,7 @@ import numpy as np
 from offline.datasets import Dataset, load_dataset
 from offline.features import FeatureCache
 from offline.files import json_hash, write_json, write_text, write_with
-from offline.recipe import Recipe, recipe_from
+from offline.recipes.recipe import Recipe, recipe_from
 from offline.splits import Split, known_split, make_split
 from streammer.errors import InputError, UsageError
 

@@ -9,7 +9,7 @@ import numpy as np
 from offline.datasets import Dataset
 from offline.files import write_json
 from offline.progress import say
-from offline.recipe import Recipe
+from offline.recipes.recipe import Recipe
 from offline.runs import FITTED, Run, make_run, prior_of
 from streammer.errors import InputError
 

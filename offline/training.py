@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
 
-from offline.recipe import Recipe, TrainingPart
+from offline.recipes.recipe import Recipe, TrainingPart
 
 __all__ = ["Regressor", "TimeBudget", "fit", "load_weights"]
 

@@ -11,7 +11,7 @@ from offline.datasets import load_dataset
 from offline.features import FeatureCache
 from offline.networks import build_network, windows_of
 from offline.pieces import build_pieces
-from offline.recipe import load_recipe
+from offline.recipes.recipe import load_recipe
 from offline.synthetic import make_dataset
 
 

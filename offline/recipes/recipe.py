@@ -27,7 +27,7 @@ __all__ = [
     "recipe_from",
 ]
 
-RECIPES = Path(__file__).with_name("recipes")
+RECIPES = Path(__file__).parent
 """Folder of the recipes that come with the laboratory."""
 
 Mode = Literal["mended", "faithful"]

@@ -9,7 +9,7 @@ from offline.augment import Augment
 from offline.live_data import CLUSTERS, GENRES
 from offline.live_fit import KernelPart
 from offline.live_perceptrons import PerceptronPart
-from offline.recipe import Recipe
+from offline.recipes.recipe import Recipe
 from streammer.errors import UsageError
 
 __all__ = ["AUXILIARY", "LivePlan", "LossPart", "MixPart", "plan_of"]
