@@ -50,7 +50,7 @@ def check(path: Path, *, layout: str | None = None) -> None:
     python -m offline data check ~/DEAM
     python -m offline data check ../shared/data/4q
     """
-    from offline.checking import check_dataset
+    from offline.datasets.check import check_dataset
 
     for line in check_dataset(path, layout):
         print(line)
@@ -73,7 +73,7 @@ def get(name: str = "deam", *, to: Path = Path("DEAM"), yes: bool = False) -> No
     --------
     python -m offline data get deam --to ~/DEAM
     """
-    from offline.download import get_dataset
+    from offline.datasets.download import get_dataset
 
     get_dataset(name, to, accept=yes)
 
@@ -116,7 +116,7 @@ def make(
     --------
     python -m offline data make /tmp/deam --songs 30
     """
-    from offline.synthetic import make_dataset
+    from offline.datasets.synthetic import make_dataset
 
     made = make_dataset(to, layout, n_songs=songs, seconds=seconds, seed=seed)
     print(f"{to}: {len(made)} songs in the layout of {layout}")
@@ -292,12 +292,12 @@ def evaluate(run: Path, *, on: Literal["test", "test58"] = "test", workers: int 
     --------
     python -m offline evaluate runs/crnn-gru3-dynamic-mended-artist0
     """
+    from offline.datasets.splits import is_test58
     from offline.evaluation import evaluate as evaluate_run
     from offline.evaluation import summary
     from offline.live_cli import evaluate_run as evaluate_live_run
     from offline.live_cli import live_run
     from offline.runs import open_run
-    from offline.splits import is_test58
 
     if (live := live_run(run, DEFAULT_RUNS)) is not None:
         for line in evaluate_live_run(live):

@@ -10,8 +10,8 @@ import numpy as np
 
 from offline.datasets import Dataset, Song, load_dataset
 from offline.datasets.artists import artist_key
+from offline.datasets.splits import is_test58
 from offline.metrics import per_song, rmse
-from offline.splits import is_test58
 from streammer.errors import InputError, UsageError
 
 __all__ = ["TOPICS", "explain"]

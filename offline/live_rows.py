@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from offline.datasets import Dataset
+from offline.datasets.splits import is_test58, make_split
 from offline.features import FeatureCache
 from offline.files import write_json, write_with
 from offline.pieces import Piece, scored
 from offline.recipes.recipe import Recipe, load_recipe
 from offline.runs import FITTED, Predictions, Run, make_run
-from offline.splits import is_test58, make_split
 from streammer.errors import InputError
 from streammer.inference.model import Model, load_model
 

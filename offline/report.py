@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from offline.checking import check_dataset
 from offline.datasets import Dataset, load_dataset
+from offline.datasets.check import check_dataset
 from offline.document import Document
 from offline.evaluation import score_predictions
 from offline.files import write_text

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from offline.checking import figures_from
 from offline.datasets import Dataset, load_dataset
+from offline.datasets.check import figures_from
+from offline.datasets.splits import is_test58
 from offline.progress import say
 from offline.recipes.recipe import Recipe, all_recipes, find_recipe, load_recipe
-from offline.splits import is_test58
 from streammer.errors import InputError, StreammerError, UsageError
 
 __all__ = ["QUICK", "Plan", "jobs", "reproduce"]

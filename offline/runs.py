@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from offline.datasets import Dataset, load_dataset
+from offline.datasets.splits import Split, known_split, make_split
 from offline.features import FeatureCache
 from offline.files import json_hash, write_json, write_text, write_with
 from offline.recipes.recipe import Recipe, recipe_from
-from offline.splits import Split, known_split, make_split
 from streammer.errors import InputError, UsageError
 
 __all__ = ["Predictions", "Run", "make_run", "open_run", "prior_of", "split_for"]

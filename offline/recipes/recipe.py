@@ -58,7 +58,8 @@ class DataPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     per_clip : int
         Windows drawn from a clip in an epoch.
     split : str
-        ``artist`` or ``song`` for 5 folds, or a published one (`offline.splits.known_split`).
+        ``artist`` or ``song`` for 5 folds, or a published one
+        (`offline.datasets.splits.known_split`).
     fold : int
     features : str
         Classical baseline: table of song descriptors under the data folder.

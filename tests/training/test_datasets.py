@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from offline.checking import check_dataset
 from offline.cli import main
 from offline.datasets import detect_layout, load_dataset
 from offline.datasets.artists import artist_key, title_key
+from offline.datasets.check import check_dataset
+from offline.datasets.synthetic import make_dataset
 from offline.datasets.vgmidi import soundfont
-from offline.synthetic import make_dataset
 from streammer.errors import InputError
 
 
@@ -86,7 +86,7 @@ def test_midi_pieces_without_fluidsynth_have_labels_and_no_audio(vgmidi, monkeyp
 
 @pytest.mark.parametrize("name", ["deam", "clips", "emomusic", "pmemo"])
 def test_labels_are_those_that_made_the_sound(layouts, name):
-    from offline.synthetic import make_songs
+    from offline.datasets.synthetic import make_songs
 
     truth = {str(s.id): s for s in make_songs(20)}
     dataset = load_dataset(layouts / name)

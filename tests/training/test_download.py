@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from offline import download
 from offline.cli import main
+from offline.datasets import download
 from streammer.errors import InputError, NetworkError
 
 

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from offline.cli import main
+from offline.datasets.synthetic import make_dataset, make_songs, sound
 from offline.features import FeatureCache, compute, spec_hash
-from offline.synthetic import make_dataset, make_songs, sound
 from offline.torch_features import batch_features
 from streammer.audio.resample import Resampler
 from streammer.errors import InputError

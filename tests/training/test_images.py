@@ -8,11 +8,11 @@ import torch
 
 from models.audio.window import WindowNet
 from offline.datasets import load_dataset
+from offline.datasets.synthetic import make_dataset
 from offline.features import FeatureCache
 from offline.networks import build_network, windows_of
 from offline.pieces import build_pieces
 from offline.recipes.recipe import load_recipe
-from offline.synthetic import make_dataset
 
 
 @pytest.fixture(scope="module")

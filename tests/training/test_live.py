@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from offline.datasets.synthetic import make_dataset
 from offline.features import FeatureCache
 from offline.live_batches import STEPS, Batches
 from offline.live_build import export_live, members_of, train_live
@@ -17,7 +18,6 @@ from offline.live_statistics import make_rows
 from offline.live_train import Member, train_member
 from offline.recipes.live import plan_of
 from offline.recipes.recipe import Recipe, find_recipe, load_recipe
-from offline.synthetic import make_dataset
 from streammer.errors import InputError, UsageError
 from streammer.inference.model import load_model
 

@@ -5,7 +5,7 @@ import pytest
 
 from offline.datasets import load_dataset
 from offline.datasets.artists import artist_key
-from offline.splits import artist_folds, known_split, make_split
+from offline.datasets.splits import artist_folds, known_split, make_split
 
 
 @pytest.fixture(scope="session")

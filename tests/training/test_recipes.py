@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from offline.datasets import load_dataset
+from offline.datasets.splits import is_test58
+from offline.datasets.synthetic import make_dataset
 from offline.evaluation import evaluate, summary
 from offline.exporting import export_run, is_causal
 from offline.recipes.recipe import all_recipes, load_recipe
-from offline.splits import is_test58
-from offline.synthetic import make_dataset
 from offline.train import train
 from streammer.errors import ModelError, UsageError
 from streammer.inference.artefact import read_metadata

@@ -7,12 +7,12 @@ import pytest
 
 from offline.cli import app
 from offline.datasets import load_dataset
+from offline.datasets.splits import Split
+from offline.datasets.synthetic import make_dataset
 from offline.overview import commands, dead, deviation, overview
 from offline.report import System
 from offline.reproduce import Plan, jobs
 from offline.runs import Predictions, Run
-from offline.splits import Split
-from offline.synthetic import make_dataset
 
 
 @pytest.fixture(scope="module")

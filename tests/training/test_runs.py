@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from offline.cli import main
-from offline.synthetic import make_dataset
+from offline.datasets.synthetic import make_dataset
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--width", "0.0625", "--image", "129", "96", "--no-progress", "--workers", "1"]

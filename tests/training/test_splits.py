@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from offline.datasets import Song
-from offline.splits import Split, artist_folds, make_split, song_folds
+from offline.datasets.splits import Split, artist_folds, make_split, song_folds
 from streammer.errors import UsageError
 
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
+from offline.datasets.synthetic_midi import write_midi
 from offline.files import write_text
-from offline.synthetic_midi import write_midi
 from streammer.errors import UsageError
 
 __all__ = ["SynthSong", "make_dataset", "make_songs", "sound"]
