@@ -147,7 +147,7 @@ def features(
     python -m offline features crnn-gru3 --data ~/DEAM --workers 8
     """
     from offline.datasets import load_dataset
-    from offline.features import FeatureCache
+    from offline.features.cache import FeatureCache
     from offline.recipes.recipe import load_recipe
 
     chosen, dataset = load_recipe(recipe), load_dataset(data)

@@ -12,7 +12,7 @@ from models.live.mlp import Perceptron, Perceptrons
 from models.live.mood import KernelMood, LiveModel
 from models.live.texture import Texture
 from offline.export import export_model
-from offline.features import FeatureCache
+from offline.features.cache import FeatureCache
 from offline.files import write_json, write_text, write_with
 from offline.live_data import FRONT_ENDS, LiveData, load_live
 from offline.live_fit import fit_kernel

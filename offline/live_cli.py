@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from offline.features import FeatureCache
+from offline.features.cache import FeatureCache
 from offline.live_build import export_live, is_live_run, recipe_of_run, train_live
 from offline.live_data import LiveData, load_live
 from offline.recipes.recipe import Recipe, find_recipe

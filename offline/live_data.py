@@ -19,8 +19,8 @@ from offline.datasets import Dataset, load_dataset
 from offline.datasets.quadrants import is_4q, is_mirex, load_4q, load_mirex
 from offline.datasets.song import Clip, Song
 from offline.datasets.splits import artist_folds, is_test58, make_split
-from offline.features import FeatureCache
-from offline.live_sounds import SR, not_music
+from offline.features.cache import FeatureCache
+from offline.features.nonmusic import SR, not_music
 from offline.progress import say
 from streammer.errors import InputError
 from streammer.frontend import FrontEnd, FrontEndSpec

@@ -16,6 +16,7 @@ from models.live.texture import Texture
 from offline.datasets import load_dataset
 from offline.datasets.audio import read_mono
 from offline.export import attach_metrics
+from offline.features.corruptions import CHANGES
 from offline.files import write_json
 from offline.live_baselines import fit_boosting, predict_boosting, score_boosting
 from offline.live_build import (
@@ -28,7 +29,6 @@ from offline.live_data import SR, TEST58, LiveData
 from offline.live_figures import write_page
 from offline.live_predict import Steps, run_clips, run_sound
 from offline.live_scores import FROM, constant_of, labels_of, score_fold
-from offline.live_sound_tests import CHANGES
 from offline.live_statistics import make_rows, textures
 from offline.live_table import over_seeds, table_lines
 from offline.live_train import Member

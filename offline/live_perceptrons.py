@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from models.live.mlp import HEADS, Perceptron, Perceptrons, scaled
 from models.live.texture import Texture
-from offline.augment import Augment
+from offline.features.augment import Augment
 from offline.live_data import CLUSTERS, GENRES, LiveData
 from offline.live_statistics import Rows, changes_of, stack, textures
 

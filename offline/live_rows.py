@@ -13,7 +13,7 @@ import numpy as np
 
 from offline.datasets import Dataset
 from offline.datasets.splits import is_test58, make_split
-from offline.features import FeatureCache
+from offline.features.cache import FeatureCache
 from offline.files import write_json, write_with
 from offline.pieces import Piece, scored
 from offline.recipes.recipe import Recipe, load_recipe

@@ -1,7 +1,7 @@
 """Rows of running statistics with what is known of them: what everything but networks learns from.
 
 Rows are clips at several lengths of context, clips after another clip (as in a stream), changed
-copies (`offline.augment`) and sounds that are no music.
+copies (`offline.features.augment`) and sounds that are no music.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from models.live.texture import Texture
-from offline.augment import Augment, mel_centres
+from offline.features.augment import Augment, mel_centres
 from offline.live_data import MEL, LiveData
 
 __all__ = ["Change", "Rows", "changes_of", "fit_change", "make_rows", "stack", "textures"]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from offline.datasets.song import Dataset, Song
-from offline.features import FeatureCache, Missed
-from offline.images import kept_images
+from offline.features.cache import FeatureCache, Missed
+from offline.features.images import kept_images
 from offline.recipes.recipe import Recipe
 from streammer.errors import InputError
 
@@ -39,7 +39,7 @@ class Piece:
     trained : np.ndarray [shape=(n, 2)], float32
         What training aims at: as y, or smoothed.
     images : np.ndarray or None
-        Spectral systems: the image of each window, see `offline.images`.
+        Spectral systems: the image of each window, see `offline.features.images`.
     """
 
     uid: str

@@ -11,7 +11,7 @@ import numpy as np
 
 from offline.datasets import Dataset, load_dataset
 from offline.datasets.splits import Split, known_split, make_split
-from offline.features import FeatureCache
+from offline.features.cache import FeatureCache
 from offline.files import json_hash, write_json, write_text, write_with
 from offline.recipes.recipe import Recipe, recipe_from
 from streammer.errors import InputError, UsageError

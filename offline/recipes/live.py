@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from models.live.net import LiveConfig
-from offline.augment import Augment
+from offline.features.augment import Augment
 from offline.live_data import CLUSTERS, GENRES
 from offline.live_fit import KernelPart
 from offline.live_perceptrons import PerceptronPart
@@ -69,8 +69,8 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     net : dict
         Fields of `models.live.net.LiveConfig`.
     augment, copies : dict
-        Fields of `offline.augment.Augment`: for the networks' batches, and for the changed copies
-        that the kernel machine hears.
+        Fields of `offline.features.augment.Augment`: for the networks' batches, and for the changed
+        copies that the kernel machine hears.
     kernel : dict
         Fields of `offline.live_fit.KernelPart`.
     perceptrons : dict

@@ -12,8 +12,8 @@ import soundfile
 
 from offline.cli import main
 from offline.datasets.synthetic import make_dataset, make_songs, sound
-from offline.features import FeatureCache, compute, spec_hash
-from offline.torch_features import batch_features
+from offline.features.cache import FeatureCache, compute, spec_hash
+from offline.features.gpu import batch_features
 from streammer.audio.resample import Resampler
 from streammer.errors import InputError
 from streammer.frontend import FrontEnd, FrontEndSpec

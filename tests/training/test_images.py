@@ -9,7 +9,7 @@ import torch
 from models.audio.window import WindowNet
 from offline.datasets import load_dataset
 from offline.datasets.synthetic import make_dataset
-from offline.features import FeatureCache
+from offline.features.cache import FeatureCache
 from offline.networks import build_network, windows_of
 from offline.pieces import build_pieces
 from offline.recipes.recipe import load_recipe
@@ -56,7 +56,7 @@ def test_a_net_says_of_a_kept_image_what_it_says_of_the_frames(
 
 
 def test_images_are_made_once_and_again_when_damaged(songs, tmp_path, monkeypatch):
-    from offline import images
+    from offline.features.cache import images
 
     made = []
     real = images._images

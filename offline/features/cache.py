@@ -65,7 +65,7 @@ def compute(path: Path, spec: FrontEndSpec, *, device: str | None = None) -> np.
     path : Path
     spec : FrontEndSpec
     device : str, optional
-        Compute with torchaudio on this device instead (`offline.torch_features`).
+        Compute with torchaudio on this device instead (`offline.features.gpu`).
 
     Returns
     -------
@@ -75,7 +75,7 @@ def compute(path: Path, spec: FrontEndSpec, *, device: str | None = None) -> np.
     y, sr = read_mono(path)
     y = resample(y, sr, spec.sr)
     if device is not None:
-        from offline.torch_features import batch_features
+        from offline.features.gpu import batch_features
 
         return batch_features([y], spec, device)[0]
     front_end = FrontEnd(spec)

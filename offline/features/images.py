@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from offline.features import FeatureCache
+from offline.features.cache import FeatureCache
 from offline.files import json_hash
 from offline.recipes.recipe import Recipe
 

@@ -1,0 +1,1 @@
+"""Features of recordings, cached; augmentation, corruption and synthetic sounds."""
