@@ -83,8 +83,8 @@ def _predict(
     workers: int,
     show: bool,
 ) -> Predictions:
+    from offline.batches.clips import build_pieces, scored
     from offline.networks import build_network, predict
-    from offline.pieces import build_pieces, scored
     from offline.training import load_weights
 
     recipe = run.recipe

@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from models.live.texture import Texture
-from offline.live_data import LiveData
+from offline.batches.live.data import LiveData
+from offline.batches.live.statistics import Rows, textures
 from offline.live_scores import FROM, half_scores, labels_of, mood_scores
-from offline.live_statistics import Rows, textures
 
 __all__ = ["Boosting", "fit_boosting", "score_boosting"]
 

@@ -11,13 +11,13 @@ from models.live.ensemble import OUTPUTS, LiveEnsemble
 from models.live.mlp import Perceptron, Perceptrons
 from models.live.mood import KernelMood, LiveModel
 from models.live.texture import Texture
+from offline.batches.live.data import FRONT_ENDS, LiveData, load_live
+from offline.batches.live.statistics import Rows, fit_change, make_rows
 from offline.export import export_model
 from offline.features.cache import FeatureCache
 from offline.files import write_json, write_text, write_with
-from offline.live_data import FRONT_ENDS, LiveData, load_live
 from offline.live_fit import fit_kernel
 from offline.live_perceptrons import fit_perceptrons, make_pairs
-from offline.live_statistics import Rows, fit_change, make_rows
 from offline.live_train import EVERY, Member, load_member, train_members
 from offline.progress import say
 from offline.recipes.live import LivePlan, plan_of

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+from offline.batches.live.data import LiveData, load_live
 from offline.features.cache import FeatureCache
 from offline.live_build import export_live, is_live_run, recipe_of_run, train_live
-from offline.live_data import LiveData, load_live
 from offline.recipes.recipe import Recipe, find_recipe
 
 __all__ = ["evaluate_run", "export_run", "live_run", "open_data", "train_run"]

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from models.live.texture import Texture
+from offline.batches.live.data import SR, TEST58, LiveData
+from offline.batches.live.statistics import make_rows, textures
 from offline.datasets import load_dataset
 from offline.datasets.audio import read_mono
 from offline.export import attach_metrics
@@ -25,11 +27,9 @@ from offline.live_build import (
     members_of,
     recipe_of_run,
 )
-from offline.live_data import SR, TEST58, LiveData
 from offline.live_figures import write_page
 from offline.live_predict import Steps, run_clips, run_sound
 from offline.live_scores import FROM, constant_of, labels_of, score_fold
-from offline.live_statistics import make_rows, textures
 from offline.live_table import over_seeds, table_lines
 from offline.live_train import Member
 from offline.progress import say

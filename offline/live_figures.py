@@ -9,8 +9,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from offline.batches.live.data import LiveData
 from offline.files import write_text
-from offline.live_data import LiveData
 from offline.live_scores import FROM
 from offline.live_table import n_seeds, table_markdown
 

@@ -11,7 +11,7 @@ import torch
 
 from models.live.mood import KernelMood, doubt_features
 from models.live.texture import Texture
-from offline.live_statistics import Rows
+from offline.batches.live.statistics import Rows
 
 __all__ = ["KernelPart", "fit_kernel"]
 

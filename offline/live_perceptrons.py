@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from models.live.mlp import HEADS, Perceptron, Perceptrons, scaled
 from models.live.texture import Texture
+from offline.batches.live.data import CLUSTERS, GENRES, LiveData
+from offline.batches.live.statistics import Rows, changes_of, stack, textures
 from offline.features.augment import Augment
-from offline.live_data import CLUSTERS, GENRES, LiveData
-from offline.live_statistics import Rows, changes_of, stack, textures
 
 __all__ = ["Pairs", "PerceptronPart", "fit_perceptrons", "make_pairs"]
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from offline.live_data import CHROMA, MEL, SR, LiveData
+from offline.batches.live.data import CHROMA, MEL, SR, LiveData
 from streammer.frontend import FrontEnd
 
 __all__ = [

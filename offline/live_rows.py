@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from offline.batches.clips import Piece, scored
 from offline.datasets import Dataset
 from offline.datasets.splits import is_test58, make_split
 from offline.features.cache import FeatureCache
 from offline.files import write_json, write_with
-from offline.pieces import Piece, scored
 from offline.recipes.recipe import Recipe, load_recipe
 from offline.runs import FITTED, Predictions, Run, make_run
 from streammer.errors import InputError

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from offline.live_data import LiveData
+from offline.batches.live.data import LiveData
 from offline.live_predict import Steps, run_batch, run_clips, run_stream
 
 __all__ = [

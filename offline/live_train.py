@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from models.live.net import LiveNet
+from offline.batches.live.batches import Batch, Batches
+from offline.batches.live.data import CLUSTERS, GENRES, LiveData
 from offline.files import write_json, write_with
-from offline.live_batches import Batch, Batches
-from offline.live_data import CLUSTERS, GENRES, LiveData
 from offline.losses import binary, detached_nll, masked_mean, squared
 from offline.progress import say
 from offline.recipes.live import LivePlan

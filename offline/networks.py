@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from models.audio.sequence import ChromaLstm, StackedCrnn
 from models.audio.spectral import SpectralNet
 from models.audio.window import WindowNet
+from offline.batches.clips import Piece, sequence_sizes
 from offline.features.images import image_at
-from offline.pieces import Piece, sequence_sizes
 from offline.recipes.recipe import Recipe
 from streammer.errors import UsageError
 

@@ -462,9 +462,9 @@ def _history(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _chosen_curves(systems: Sequence[System], dataset: Dataset, n: int = 3) -> list:
     """Predict all labels of a few held-out songs, on their longest clip, with a few systems."""
+    from offline.batches.clips import _piece
     from offline.datasets.audio import duration_s
     from offline.networks import build_network, predict
-    from offline.pieces import _piece
     from offline.training import load_weights
 
     order = ("crnn-gru3", "crnn-res", "window-m2", "stacked-crnn", "chroma-lstm")

@@ -81,9 +81,9 @@ def _fit_network(run: Run, dataset: Dataset, workers: int, show: bool) -> dict[s
     import torch
 
     from models.audio.sequence import n_trained
-    from offline.loading import make_loader
+    from offline.batches.clips import build_pieces, sequence_sizes
+    from offline.batches.loader import make_loader
     from offline.networks import build_network, fit_scale
-    from offline.pieces import build_pieces, sequence_sizes
     from offline.training import fit
 
     recipe, split = run.recipe, run.split

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from models.live.net import LiveConfig
+from offline.batches.live.data import CLUSTERS, GENRES
 from offline.features.augment import Augment
-from offline.live_data import CLUSTERS, GENRES
 from offline.live_fit import KernelPart
 from offline.live_perceptrons import PerceptronPart
 from offline.recipes.recipe import Recipe

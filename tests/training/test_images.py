@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from models.audio.window import WindowNet
+from offline.batches.clips import build_pieces
 from offline.datasets import load_dataset
 from offline.datasets.synthetic import make_dataset
 from offline.features.cache import FeatureCache
 from offline.networks import build_network, windows_of
-from offline.pieces import build_pieces
 from offline.recipes.recipe import load_recipe
 
 

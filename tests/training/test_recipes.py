@@ -143,8 +143,8 @@ def test_static_form_trains_and_exports_marked_as_not_causal(name, trained, made
 
 
 def test_an_exported_window_net_hears_what_it_was_trained_on(trained, made, made_songs):
+    from offline.batches.clips import build_pieces
     from offline.networks import build_network, predict
-    from offline.pieces import build_pieces
     from offline.training import load_weights
 
     run = trained(tiny("window-m2"))
@@ -163,7 +163,7 @@ def test_an_exported_window_net_hears_what_it_was_trained_on(trained, made, made
 
 
 def test_training_never_reads_the_test_side(made, made_songs, trained, monkeypatch):
-    from offline import pieces
+    from offline.batches import clips as pieces
 
     seen = set()
     real = pieces.build_pieces

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from models.live.texture import Texture
+from offline.batches.live.data import MEL, LiveData
 from offline.features.augment import Augment, mel_centres
-from offline.live_data import MEL, LiveData
 
 __all__ = ["Change", "Rows", "changes_of", "fit_change", "make_rows", "stack", "textures"]
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from offline.batches.live.data import CLUSTERS, GENRES, MEL, LiveClip, LiveData
 from offline.features.augment import mel_centres
-from offline.live_data import CLUSTERS, GENRES, MEL, LiveClip, LiveData
 from offline.recipes.live import LivePlan
 from streammer.frontend.filters import mel_filters
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from offline.batches.clips import Piece
 from offline.networks import from_unit, padded, windows_of
-from offline.pieces import Piece
 from offline.recipes.recipe import Recipe
 
 __all__ = ["Examples", "make_loader"]

@@ -1,0 +1,1 @@
+"""Data and batches of the live model."""
