@@ -223,8 +223,8 @@ def train(
     """
     from offline.datasets import load_dataset
     from offline.recipes.recipe import find_recipe, load_recipe
-    from offline.train import is_main_process
-    from offline.train import train as train_run
+    from offline.training.train import is_main_process
+    from offline.training.train import train as train_run
 
     changes: dict[str, Any] = {
         "data.split": split,

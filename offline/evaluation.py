@@ -63,7 +63,7 @@ def evaluate(
             f"{run.path}: {sorted(taught)[0]} was used in training; it cannot be tested on"
         )
     if run.recipe.family == "classical":
-        from offline.classical import predict_classical
+        from offline.training.classical import predict_classical
 
         predictions = predict_classical(run, dataset, uids)
     else:
@@ -84,8 +84,8 @@ def _predict(
     show: bool,
 ) -> Predictions:
     from offline.batches.clips import build_pieces, scored
-    from offline.networks import build_network, predict
-    from offline.training import load_weights
+    from offline.training.loop import load_weights
+    from offline.training.networks import build_network, predict
 
     recipe = run.recipe
     pieces = build_pieces(

@@ -84,8 +84,8 @@ def export_run(run: Run, out: Path | None = None, *, name: str = "", version: st
             else f"its {fitted['n_weights']:,} weights fit no artefact"
         )
         raise UsageError(f"{run.path}: {recipe.name} cannot be exported, {why}")
-    from offline.networks import build_network
-    from offline.training import load_weights
+    from offline.training.loop import load_weights
+    from offline.training.networks import build_network
 
     net = load_weights(build_network(recipe), run.path / "checkpoints" / fitted["best"])
     module, step_s = stepping_module(recipe, net, fitted["sizes"][1])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from offline.batches.live.data import LiveData, load_live
 from offline.features.cache import FeatureCache
-from offline.live_build import export_live, is_live_run, recipe_of_run, train_live
 from offline.recipes.recipe import Recipe, find_recipe
+from offline.training.live.build import export_live, is_live_run, recipe_of_run, train_live
 
 __all__ = ["evaluate_run", "export_run", "live_run", "open_data", "train_run"]
 

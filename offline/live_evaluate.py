@@ -21,19 +21,19 @@ from offline.export import attach_metrics
 from offline.features.corruptions import CHANGES
 from offline.files import write_json
 from offline.live_baselines import fit_boosting, predict_boosting, score_boosting
-from offline.live_build import (
+from offline.live_figures import write_page
+from offline.live_predict import Steps, run_clips, run_sound
+from offline.live_scores import FROM, constant_of, labels_of, score_fold
+from offline.live_table import over_seeds, table_lines
+from offline.progress import say
+from offline.recipes.live import plan_of
+from offline.training.live.build import (
     artefact_of,
     load_kernel,
     members_of,
     recipe_of_run,
 )
-from offline.live_figures import write_page
-from offline.live_predict import Steps, run_clips, run_sound
-from offline.live_scores import FROM, constant_of, labels_of, score_fold
-from offline.live_table import over_seeds, table_lines
-from offline.live_train import Member
-from offline.progress import say
-from offline.recipes.live import plan_of
+from offline.training.live.members import Member
 from streammer.audio.resample import resample
 from streammer.errors import InputError
 from streammer.inference.model import load_model

@@ -345,7 +345,7 @@ def _own(doc: Document, systems: list[System]) -> None:
 
 def _baseline(doc: Document, dataset: Dataset, static: list[System], cache: Path) -> None:
     """Cross-validate the classical baselines that were run; scores are kept in the cache."""
-    from offline.classical import baseline_scores, find_table
+    from offline.training.classical import baseline_scores, find_table
 
     doc.heading("Classical baseline on song descriptors")
     doc.code("python -m offline report --deam PATH")
@@ -464,8 +464,8 @@ def _chosen_curves(systems: Sequence[System], dataset: Dataset, n: int = 3) -> l
     """Predict all labels of a few held-out songs, on their longest clip, with a few systems."""
     from offline.batches.clips import _piece
     from offline.datasets.audio import duration_s
-    from offline.networks import build_network, predict
-    from offline.training import load_weights
+    from offline.training.loop import load_weights
+    from offline.training.networks import build_network, predict
 
     order = ("crnn-gru3", "crnn-res", "window-m2", "stacked-crnn", "chroma-lstm")
     shown = [s for s in systems if s.recipe.mode == "mended" and s.recipe.name in order]

@@ -170,7 +170,7 @@ def run_job(
 ) -> None:
     """Train, evaluate and, for the first fold, evaluate on the 58 songs; skip what is there."""
     from offline.evaluation import evaluate
-    from offline.train import train
+    from offline.training.train import train
 
     run = train(
         recipe, dataset, data=deam, cache=cache, runs=runs, workers=workers, show=False,

@@ -7,9 +7,9 @@ import msgspec
 from models.live.net import LiveConfig
 from offline.batches.live.data import CLUSTERS, GENRES
 from offline.features.augment import Augment
-from offline.live_fit import KernelPart
-from offline.live_perceptrons import PerceptronPart
 from offline.recipes.recipe import Recipe
+from offline.training.live.mlp import PerceptronPart
+from offline.training.live.ridge import KernelPart
 from streammer.errors import UsageError
 
 __all__ = ["AUXILIARY", "LivePlan", "LossPart", "MixPart", "plan_of"]
@@ -72,9 +72,9 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Fields of `offline.features.augment.Augment`: for the networks' batches, and for the changed
         copies that the kernel machine hears.
     kernel : dict
-        Fields of `offline.live_fit.KernelPart`.
+        Fields of `offline.training.live.ridge.KernelPart`.
     perceptrons : dict
-        Fields of `offline.live_perceptrons.PerceptronPart`.
+        Fields of `offline.training.live.mlp.PerceptronPart`.
     perceptron_share : four floats
         Of the perceptrons in valence, arousal, positive and energetic; the kernel machine has the
         rest of what the networks leave.

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from offline import training
-from offline.training import TimeBudget
+from offline.training.loop import TimeBudget
+from offline.training.loop import loop as training
 
 
 @pytest.fixture

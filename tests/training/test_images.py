@@ -11,8 +11,8 @@ from offline.batches.clips import build_pieces
 from offline.datasets import load_dataset
 from offline.datasets.synthetic import make_dataset
 from offline.features.cache import FeatureCache
-from offline.networks import build_network, windows_of
 from offline.recipes.recipe import load_recipe
+from offline.training.networks import build_network, windows_of
 
 
 @pytest.fixture(scope="module")

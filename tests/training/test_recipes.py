@@ -9,7 +9,7 @@ from offline.datasets.synthetic import make_dataset
 from offline.evaluation import evaluate, summary
 from offline.exporting import export_run, is_causal
 from offline.recipes.recipe import all_recipes, load_recipe
-from offline.train import train
+from offline.training.train import train
 from streammer.errors import ModelError, UsageError
 from streammer.inference.artefact import read_metadata
 from streammer.inference.model import load_model
@@ -144,8 +144,8 @@ def test_static_form_trains_and_exports_marked_as_not_causal(name, trained, made
 
 def test_an_exported_window_net_hears_what_it_was_trained_on(trained, made, made_songs):
     from offline.batches.clips import build_pieces
-    from offline.networks import build_network, predict
-    from offline.training import load_weights
+    from offline.training.loop import load_weights
+    from offline.training.networks import build_network, predict
 
     run = trained(tiny("window-m2"))
     recipe = run.recipe

@@ -16,12 +16,12 @@ from offline.batches.live.statistics import Rows, fit_change, make_rows
 from offline.export import export_model
 from offline.features.cache import FeatureCache
 from offline.files import write_json, write_text, write_with
-from offline.live_fit import fit_kernel
-from offline.live_perceptrons import fit_perceptrons, make_pairs
-from offline.live_train import EVERY, Member, load_member, train_members
 from offline.progress import say
 from offline.recipes.live import LivePlan, plan_of
 from offline.recipes.recipe import Recipe, load_recipe
+from offline.training.live.members import EVERY, Member, load_member, train_members
+from offline.training.live.mlp import fit_perceptrons, make_pairs
+from offline.training.live.ridge import fit_kernel
 from streammer.errors import InputError
 
 __all__ = [

@@ -59,7 +59,7 @@ def train(
         say(f"{run.path}: already trained; use --fresh to start anew")
         return run
     if recipe.family == "classical":
-        from offline.classical import fit_classical
+        from offline.training.classical import fit_classical
 
         fitted = fit_classical(run, dataset)
     else:
@@ -83,8 +83,8 @@ def _fit_network(run: Run, dataset: Dataset, workers: int, show: bool) -> dict[s
     from models.audio.sequence import n_trained
     from offline.batches.clips import build_pieces, sequence_sizes
     from offline.batches.loader import make_loader
-    from offline.networks import build_network, fit_scale
-    from offline.training import fit
+    from offline.training.loop import fit
+    from offline.training.networks import build_network, fit_scale
 
     recipe, split = run.recipe, run.split
     common: dict[str, Any] = {"workers": workers, "show": show}

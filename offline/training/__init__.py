@@ -1,0 +1,1 @@
+"""Fitting: networks, kernel ridge, MLPs and scikit-learn."""

@@ -1,0 +1,1 @@
+"""Training of the live model's parts."""
