@@ -109,7 +109,7 @@ def _rows(
 
 
 def _is_figure(value: Any) -> bool:
-    # An interval of `offline.metrics` is one figure with its bounds.
+    # An interval of `offline.evaluation.metrics` is one figure with its bounds.
     return not isinstance(value, Mapping) or value.keys() == _INTERVAL
 
 

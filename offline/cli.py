@@ -293,8 +293,8 @@ def evaluate(run: Path, *, on: Literal["test", "test58"] = "test", workers: int 
     python -m offline evaluate runs/crnn-gru3-dynamic-mended-artist0
     """
     from offline.datasets.splits import is_test58
-    from offline.evaluation import evaluate as evaluate_run
-    from offline.evaluation import summary
+    from offline.evaluation.evaluate import evaluate as evaluate_run
+    from offline.evaluation.evaluate import summary
     from offline.live_cli import evaluate_run as evaluate_live_run
     from offline.live_cli import live_run
     from offline.runs import open_run

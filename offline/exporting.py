@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from offline.evaluation import read_scores
+from offline.evaluation.evaluate import read_scores
 from offline.export import attach_metrics, export_model
 from offline.files import write_with
 from offline.recipes.recipe import Recipe

@@ -11,7 +11,7 @@ import numpy as np
 from offline.datasets import Dataset, Song, load_dataset
 from offline.datasets.artists import artist_key
 from offline.datasets.splits import is_test58
-from offline.metrics import per_song, rmse
+from offline.evaluation.metrics import per_song, rmse
 from streammer.errors import InputError, UsageError
 
 __all__ = ["TOPICS", "explain"]

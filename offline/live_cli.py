@@ -48,6 +48,6 @@ def export_run(run: Path, to: Path | None, *, name: str = "", version: str = "1"
 
 def evaluate_run(run: Path) -> list[str]:
     """Score every fold's artefact and the table of aims; lines to print."""
-    from offline.live_evaluate import evaluate_live
+    from offline.evaluation.live.evaluate import evaluate_live
 
     return evaluate_live(run, open_data(run))

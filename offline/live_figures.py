@@ -10,8 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from offline.batches.live.data import LiveData
+from offline.evaluation.live.scores import FROM
 from offline.files import write_text
-from offline.live_scores import FROM
 from offline.live_table import n_seeds, table_markdown
 
 __all__ = ["write_page"]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from offline.metrics import Interval, Scores
+from offline.evaluation.metrics import Interval, Scores
 from offline.recipes.recipe import Recipe, load_recipe
 from offline.reproduce import QUICK
 

@@ -10,11 +10,11 @@ import numpy as np
 from offline.datasets import Dataset, load_dataset
 from offline.datasets.check import check_dataset
 from offline.document import Document
-from offline.evaluation import score_predictions
+from offline.evaluation.evaluate import score_predictions
+from offline.evaluation.live.rows import SIGMA, adopt_live
+from offline.evaluation.metrics import Scores, bootstrap_paired, coverage
 from offline.files import write_text
 from offline.literature import TOPICS
-from offline.live_rows import SIGMA, adopt_live
-from offline.metrics import Scores, bootstrap_paired, coverage
 from offline.overview import STILL, commands, dead, deviation, interval, overview
 from offline.recipes.recipe import Recipe
 from offline.runs import Predictions, Run, open_run

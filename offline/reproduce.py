@@ -169,7 +169,7 @@ def run_job(
     workers: int,
 ) -> None:
     """Train, evaluate and, for the first fold, evaluate on the 58 songs; skip what is there."""
-    from offline.evaluation import evaluate
+    from offline.evaluation.evaluate import evaluate
     from offline.training.train import train
 
     run = train(

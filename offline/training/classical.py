@@ -23,9 +23,9 @@ from sklearn.svm import SVR
 from offline.datasets import Dataset, Song
 from offline.datasets.artists import artist_key
 from offline.datasets.tables import number, read_rows
+from offline.evaluation.metrics import r2
 from offline.features.cache import FeatureCache
 from offline.files import write_json, write_with
-from offline.metrics import r2
 from offline.runs import Predictions, Run, prior_of
 from streammer.errors import InputError, UsageError
 from streammer.frontend import FrontEndSpec

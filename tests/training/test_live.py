@@ -10,10 +10,10 @@ from offline.batches.live.batches import STEPS, Batches
 from offline.batches.live.data import LiveData, check_labels, load_live
 from offline.batches.live.statistics import make_rows
 from offline.datasets.synthetic import make_dataset
+from offline.evaluation.live.predict import run_clips
+from offline.evaluation.live.scores import constant_of, half_scores, mood_scores
 from offline.features.cache import FeatureCache
 from offline.features.nonmusic import KINDS, SR, make_sound, not_music
-from offline.live_predict import run_clips
-from offline.live_scores import constant_of, half_scores, mood_scores
 from offline.recipes.live import plan_of
 from offline.recipes.recipe import Recipe, find_recipe, load_recipe
 from offline.training.live.build import export_live, members_of, train_live

@@ -6,7 +6,7 @@ import pytest
 from offline.datasets import load_dataset
 from offline.datasets.splits import is_test58
 from offline.datasets.synthetic import make_dataset
-from offline.evaluation import evaluate, summary
+from offline.evaluation.evaluate import evaluate, summary
 from offline.exporting import export_run, is_causal
 from offline.recipes.recipe import all_recipes, load_recipe
 from offline.training.train import train

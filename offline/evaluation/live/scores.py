@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from offline.batches.live.data import LiveData
-from offline.live_predict import Steps, run_batch, run_clips, run_stream
+from offline.evaluation.live.predict import Steps, run_batch, run_clips, run_stream
 
 __all__ = [
     "FROM", "calibration", "constant_of", "half_scores", "mood_scores", "reaction", "score_fold",

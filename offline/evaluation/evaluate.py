@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from offline.datasets import Dataset
+from offline.evaluation.metrics import Scores, score
 from offline.files import write_json
-from offline.metrics import Scores, score
 from offline.progress import progress_bar
 from offline.runs import Predictions, Run
 from streammer.errors import InputError

@@ -17,13 +17,13 @@ from offline.batches.live.data import SR, TEST58, LiveData
 from offline.batches.live.statistics import make_rows, textures
 from offline.datasets import load_dataset
 from offline.datasets.audio import read_mono
+from offline.evaluation.live.baselines import fit_boosting, predict_boosting, score_boosting
+from offline.evaluation.live.predict import Steps, run_clips, run_sound
+from offline.evaluation.live.scores import FROM, constant_of, labels_of, score_fold
 from offline.export import attach_metrics
 from offline.features.corruptions import CHANGES
 from offline.files import write_json
-from offline.live_baselines import fit_boosting, predict_boosting, score_boosting
 from offline.live_figures import write_page
-from offline.live_predict import Steps, run_clips, run_sound
-from offline.live_scores import FROM, constant_of, labels_of, score_fold
 from offline.live_table import over_seeds, table_lines
 from offline.progress import say
 from offline.recipes.live import plan_of

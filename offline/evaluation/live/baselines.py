@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from models.live.texture import Texture
 from offline.batches.live.data import LiveData
 from offline.batches.live.statistics import Rows, textures
-from offline.live_scores import FROM, half_scores, labels_of, mood_scores
+from offline.evaluation.live.scores import FROM, half_scores, labels_of, mood_scores
 
 __all__ = ["Boosting", "fit_boosting", "score_boosting"]
 
