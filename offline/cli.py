@@ -328,7 +328,7 @@ def export(run: Path, *, to: Path | None = None, name: str = "", version: str = 
     --------
     python -m offline export runs/window-m2-dynamic-mended-artist0
     """
-    from offline.exporting import export_run, is_causal
+    from offline.export.run import export_run, is_causal
     from offline.live_cli import export_run as export_live_run
     from offline.live_cli import live_run
     from offline.runs import open_run

@@ -37,7 +37,7 @@ def open_data(run: Path) -> LiveData:
 
 def export_run(run: Path, to: Path | None, *, name: str = "", version: str = "1") -> Path:
     """Export the artefacts of all folds into the run, and the shipped one into `to`."""
-    from offline.live_card import sections_of
+    from offline.export.live_card import sections_of
 
     recipe = recipe_of_run(run)
     name = name or recipe.name

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from offline.card import REQUIRED, metrics_table
-from offline.export import attach_metrics, export_model, parity
+from offline.export.card import REQUIRED, metrics_table
+from offline.export.onnx import attach_metrics, export_model, parity
 from streammer.errors import ModelError, OutputError, UsageError
 from streammer.frontend import FrontEndSpec
 from streammer.inference.artefact import card_path, graph_hash, read_metadata

@@ -7,7 +7,7 @@ from offline.datasets import load_dataset
 from offline.datasets.splits import is_test58
 from offline.datasets.synthetic import make_dataset
 from offline.evaluation.evaluate import evaluate, summary
-from offline.exporting import export_run, is_causal
+from offline.export.run import export_run, is_causal
 from offline.recipes.recipe import all_recipes, load_recipe
 from offline.training.train import train
 from streammer.errors import ModelError, UsageError

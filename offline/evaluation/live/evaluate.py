@@ -20,7 +20,7 @@ from offline.datasets.audio import read_mono
 from offline.evaluation.live.baselines import fit_boosting, predict_boosting, score_boosting
 from offline.evaluation.live.predict import Steps, run_clips, run_sound
 from offline.evaluation.live.scores import FROM, constant_of, labels_of, score_fold
-from offline.export import attach_metrics
+from offline.export.onnx import attach_metrics
 from offline.features.corruptions import CHANGES
 from offline.files import write_json
 from offline.live_figures import write_page

@@ -13,7 +13,7 @@ from models.live.mood import KernelMood, LiveModel
 from models.live.texture import Texture
 from offline.batches.live.data import FRONT_ENDS, LiveData, load_live
 from offline.batches.live.statistics import Rows, fit_change, make_rows
-from offline.export import export_model
+from offline.export.onnx import export_model
 from offline.features.cache import FeatureCache
 from offline.files import write_json, write_text, write_with
 from offline.progress import say

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from offline.evaluation.evaluate import read_scores
-from offline.export import attach_metrics, export_model
+from offline.export.onnx import attach_metrics, export_model
 from offline.files import write_with
 from offline.recipes.recipe import Recipe
 from offline.runs import Run

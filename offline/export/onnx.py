@@ -24,7 +24,7 @@ import numpy as np
 import onnx
 import torch
 
-from offline.card import make_card, with_metrics
+from offline.export.card import make_card, with_metrics
 from offline.files import write_text, write_with
 from streammer.errors import ModelError, UsageError
 from streammer.frontend import FrontEnd, FrontEndSpec
@@ -71,7 +71,7 @@ def export_model(
         and `metrics`, which are filled in (metrics by `attach_metrics`).
     out_dir : Path
     sections : mapping of str to str
-        Of the card, see `offline.card.make_card`.
+        Of the card, see `offline.export.card.make_card`.
 
     Returns
     -------

@@ -1,0 +1,1 @@
+"""From a trained run to an artefact and its card."""
