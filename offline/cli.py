@@ -93,7 +93,7 @@ def explain(topic: str, path: Path = DEFAULT_DATA) -> None:
     --------
     python -m offline data explain constants ~/DEAM
     """
-    from offline.literature import explain as explain_topic
+    from offline.reporting.literature import explain as explain_topic
 
     for line in explain_topic(path, topic):
         print(line)
@@ -424,7 +424,7 @@ def report(
     --------
     python -m offline report --deam ~/DEAM --out /tmp/report
     """
-    from offline.report import write_report
+    from offline.reporting.report import write_report
 
     print(write_report(deam, runs, cache, out, live))
 

@@ -134,7 +134,7 @@ def reproduce(
     InputError
         The folder holds no DEAM, or nothing ran.
     """
-    from offline.report import write_report
+    from offline.reporting.report import write_report
 
     dataset = load_dataset(deam)
     if dataset.name != "deam":

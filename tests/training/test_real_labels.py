@@ -123,7 +123,7 @@ def test_the_2013_split_is_not_artist_disjoint(emomusic):
 
 
 def test_the_published_traps_are_computed_from_the_labels(real_data):
-    from offline.literature import explain
+    from offline.reporting.literature import explain
 
     constants = "\n".join(explain(real_data, "constants"))
     assert (

@@ -23,10 +23,10 @@ from offline.evaluation.live.scores import FROM, constant_of, labels_of, score_f
 from offline.export.onnx import attach_metrics
 from offline.features.corruptions import CHANGES
 from offline.files import write_json
-from offline.live_figures import write_page
-from offline.live_table import over_seeds, table_lines
 from offline.progress import say
 from offline.recipes.live import plan_of
+from offline.reporting.live.page import write_page
+from offline.reporting.live.table import over_seeds, table_lines
 from offline.training.live.build import (
     artefact_of,
     load_kernel,

@@ -10,7 +10,7 @@ from offline.recipes.recipe import Recipe, load_recipe
 from offline.reproduce import QUICK
 
 if TYPE_CHECKING:
-    from offline.report import System
+    from offline.reporting.report import System
 
 __all__ = ["STILL", "commands", "dead", "deviation", "interval", "overview"]
 

@@ -9,14 +9,14 @@ import numpy as np
 
 from offline.datasets import Dataset, load_dataset
 from offline.datasets.check import check_dataset
-from offline.document import Document
 from offline.evaluation.evaluate import score_predictions
 from offline.evaluation.live.rows import SIGMA, adopt_live
 from offline.evaluation.metrics import Scores, bootstrap_paired, coverage
 from offline.files import write_text
-from offline.literature import TOPICS
-from offline.overview import STILL, commands, dead, deviation, interval, overview
 from offline.recipes.recipe import Recipe
+from offline.reporting.document import Document
+from offline.reporting.literature import TOPICS
+from offline.reporting.overview import STILL, commands, dead, deviation, interval, overview
 from offline.runs import Predictions, Run, open_run
 from streammer.errors import InputError
 
@@ -378,7 +378,7 @@ def _means(system: System) -> tuple[np.ndarray, np.ndarray]:
 def _figures(
     doc: Document, dynamic: list[System], static: list[System], dataset: Dataset, out: Path
 ) -> None:
-    from offline import figures
+    from offline.reporting import figures
 
     folder = out / "report"
     doc.heading("Figures")

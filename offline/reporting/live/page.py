@@ -12,7 +12,7 @@ import numpy as np
 from offline.batches.live.data import LiveData
 from offline.evaluation.live.scores import FROM
 from offline.files import write_text
-from offline.live_table import n_seeds, table_markdown
+from offline.reporting.live.table import n_seeds, table_markdown
 
 __all__ = ["write_page"]
 
