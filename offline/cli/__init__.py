@@ -241,7 +241,7 @@ def train(
     }
     chosen = load_recipe(recipe, mode=mode, labels=labels, changes=changes)
     if chosen.family == "live":
-        from offline.live_cli import train_run as train_live_run
+        from offline.cli.live import train_run as train_live_run
 
         print(train_live_run(chosen, recipe, data, cache, runs / (name or chosen.name), workers))
         return
@@ -292,11 +292,11 @@ def evaluate(run: Path, *, on: Literal["test", "test58"] = "test", workers: int 
     --------
     python -m offline evaluate runs/crnn-gru3-dynamic-mended-artist0
     """
+    from offline.cli.live import evaluate_run as evaluate_live_run
+    from offline.cli.live import live_run
     from offline.datasets.splits import is_test58
     from offline.evaluation.evaluate import evaluate as evaluate_run
     from offline.evaluation.evaluate import summary
-    from offline.live_cli import evaluate_run as evaluate_live_run
-    from offline.live_cli import live_run
     from offline.runs import open_run
 
     if (live := live_run(run, DEFAULT_RUNS)) is not None:
@@ -328,9 +328,9 @@ def export(run: Path, *, to: Path | None = None, name: str = "", version: str = 
     --------
     python -m offline export runs/window-m2-dynamic-mended-artist0
     """
+    from offline.cli.live import export_run as export_live_run
+    from offline.cli.live import live_run
     from offline.export.run import export_run, is_causal
-    from offline.live_cli import export_run as export_live_run
-    from offline.live_cli import live_run
     from offline.runs import open_run
 
     if (live := live_run(run, DEFAULT_RUNS)) is not None:
