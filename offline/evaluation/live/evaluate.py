@@ -40,7 +40,7 @@ from streammer.inference.model import load_model
 
 __all__ = ["evaluate_live", "shipped_of"]
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 DEFAULT = "live"
 """Recipe whose figures are the documentation's; those of others stay in their run."""
 SONGS_CHANGED = 30
