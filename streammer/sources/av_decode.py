@@ -17,7 +17,9 @@ _SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
 # Up to PyAV 18 a tag that is no UTF-8 makes a file unreadable unless this says otherwise; from 19
 # on such tags are kept as they are, and the argument is refused.
-_TAGS = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
+_TAGS: dict[str, Any] = {}
+if int(av.__version__.partition(".")[0]) < 19:
+    _TAGS["metadata_errors"] = "ignore"
 
 
 def open_container(file: Any, **options: Any) -> Any:
