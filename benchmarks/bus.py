@@ -22,8 +22,9 @@ from streammer.bus import Publisher, Subscriber
 from streammer.bus.wire import encode
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
-from streammer.engine.engine import Engine, load_models
+from streammer.engine.engine import Engine
 from streammer.estimate import MoodEstimate, new_epoch
+from streammer.inference.loading import load_models
 
 GAP_S = 0.02
 WARM_UP = 20

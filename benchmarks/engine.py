@@ -20,8 +20,9 @@ import soundfile
 from streammer.audio.block import Block, SourceInfo
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
-from streammer.engine.engine import load_models
-from streammer.engine.stream import Stream, step_due
+from streammer.engine.batch import step_due
+from streammer.engine.stream import Stream
+from streammer.inference.loading import load_models
 
 SR = 44100
 STEP = SR // 2

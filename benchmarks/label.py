@@ -16,7 +16,7 @@ from benchmarks.engine import SR, music
 from streammer.audio.block import SourceEnd
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
-from streammer.engine.engine import load_models
+from streammer.inference.loading import load_models
 from streammer.labelling.files import label_file
 from streammer.sources.open import open_source
 

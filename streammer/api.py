@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from streammer.bus import Publisher
 from streammer.config import Pace, StreamConfig
-from streammer.engine.engine import Engine, load_models
+from streammer.engine.engine import Engine
 from streammer.errors import InputError
 from streammer.estimate import MoodEstimate
+from streammer.inference.loading import load_models
 from streammer.labelling.files import InOrder, LabelWarning, Row, find_audio, label_files
 from streammer.sources.open import open_feed
 

@@ -108,7 +108,7 @@ def _installed(name: str) -> bool:
 
 
 def _model(what: str) -> Finding:
-    from streammer.engine.engine import load_models
+    from streammer.inference.loading import load_models
 
     started = time.perf_counter()
     (loaded,) = load_models(["default"])

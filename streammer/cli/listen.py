@@ -79,7 +79,8 @@ def listen(
         Where the model runs: cpu or cuda.
     """
     from streammer.bus import Publisher
-    from streammer.engine.engine import Engine, load_models
+    from streammer.engine.engine import Engine
+    from streammer.inference.loading import load_models
     from streammer.sources.open import open_feed
 
     config = StreamConfig(
@@ -194,7 +195,7 @@ class _Log:
 
 
 def _say(summary: object) -> None:
-    from streammer.engine.engine import Summary
+    from streammer.engine.summary import Summary
 
     assert isinstance(summary, Summary)
     states = ", ".join(f"{s:.1f} s {name}" for name, s in summary.seconds_by_state.items())

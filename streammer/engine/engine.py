@@ -1,14 +1,13 @@
 """The one loop: blocks in, estimates out, and ticks that never stop.
 
 `Engine` runs one stream. What belongs to a stream lives in `stream.Stream`, and all due steps go
-through `stream.step_due`, so that many streams are a loop over them.
+through `batch.step_due`, so that many streams are a loop over them.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,15 +15,15 @@ from streammer.audio.block import Source, SourceEnd
 from streammer.bus import Publisher
 from streammer.clock import Clock, SystemClock
 from streammer.config import Pace, StreamConfig
+from streammer.engine.batch import step_due
 from streammer.engine.capture import Arrival, Capture, DirectCapture, ThreadedCapture
-from streammer.engine.pipeline import StreamPipeline
-from streammer.engine.stream import Due, LoadedModel, Stream, common_step_s, step_due
+from streammer.engine.stream import Due, Stream
+from streammer.engine.summary import LAGS_KEPT, Summary
 from streammer.errors import InputError, NetworkError, StreammerError
 from streammer.estimate import MoodEstimate, State
-from streammer.inference.backends.onnx import OnnxBackend
-from streammer.inference.model import load_model
+from streammer.inference.backends import LoadedModel
 
-__all__ = ["DEGRADED_AFTER_S", "Engine", "Sink", "Summary", "load_models"]
+__all__ = ["DEGRADED_AFTER_S", "Engine", "Sink"]
 
 Sink = Callable[[MoodEstimate], None]
 
@@ -33,74 +32,8 @@ DEGRADED_AFTER_S = 0.75
 
 STATUS_EVERY_S = 5.0
 
-LAGS_KEPT = 7200
-"""Newest lags over which the summary's median and maximum are taken: an hour at 2 Hz."""
-
 _FAST_WAIT_S = 0.5
 _STOP_POLL_S = 0.25
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How a run went.
-
-    Attributes
-    ----------
-    estimates, steps, degraded_ticks, lost_samples, nonfinite_samples, reopened : int
-    t_audio_s : float
-        Sound heard or known to be lost [s].
-    seconds_by_state : dict
-        Seconds of ticks by state [s].
-    mean : dict
-        Means of valence and arousal over ticks in `live` or `clipping`.
-    lag_ms_p50, lag_ms_max : float
-        Measured lag over the newest `LAGS_KEPT` ticks [ms].
-    detail : str
-        What the source said at its end; empty if it ended in order.
-    """
-
-    estimates: int
-    steps: int
-    degraded_ticks: int
-    lost_samples: int
-    nonfinite_samples: int
-    reopened: int
-    t_audio_s: float
-    seconds_by_state: dict[str, float]
-    mean: dict[str, float]
-    lag_ms_p50: float
-    lag_ms_max: float
-    detail: str
-
-
-def load_models(names: Sequence[str], *, device: str = "cpu") -> list[LoadedModel]:
-    """Load and check models, and step each once so that nothing is slow later.
-
-    Raises
-    ------
-    ModelError
-        If one is unknown or refused, or if they differ in `step_s`.
-    """
-    loaded = []
-    for name in names:
-        model = load_model(name)
-        loaded.append(LoadedModel(model, OnnxBackend(model, device=device)))
-    step_s = common_step_s(loaded)
-    specs = tuple(dict.fromkeys(s for m in loaded for s in m.model.front_ends.values()))
-    # The kernels are compiled, or read from numba's cache, before a device is opened.
-    warm = StreamPipeline(44100, 1, specs, step_s)
-    warm.push(np.zeros((int(44100 * (step_s + 0.1)), 1), np.float32))
-    for m in loaded:
-        slot = m.backend.acquire()
-        m.backend.step(
-            [slot],
-            {
-                name: np.zeros((1, spec.frames_per_step(step_s), spec.n_bins), np.float32)
-                for name, spec in m.model.front_ends.items()
-            },
-        )
-        m.backend.release(slot)
-    return loaded
 
 
 class Engine:

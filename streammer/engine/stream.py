@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
 from streammer import __version__
 from streammer.audio.block import Block, SourceInfo
 from streammer.clock import Clock
@@ -19,20 +17,10 @@ from streammer.engine.post import (
     post_degraded,
     post_step,
 )
-from streammer.errors import ModelError
 from streammer.estimate import MoodEstimate, State, StreamStatus, new_epoch
-from streammer.inference.backends import Backend
-from streammer.inference.model import Model
+from streammer.inference.backends import LoadedModel, common_step_s
 
-__all__ = ["LoadedModel", "Stream", "step_due"]
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model and the backend that steps it; streams share both."""
-
-    model: Model
-    backend: Backend
+__all__ = ["Due", "Stream"]
 
 
 @dataclass(frozen=True)
@@ -240,15 +228,6 @@ class Stream:
         self._pipeline = self._new_pipeline(info, old.next_index)
 
 
-def common_step_s(models: Sequence[LoadedModel]) -> float:
-    """Return the models' `step_s`, or raise `ModelError` if they differ."""
-    steps = {m.model.step_s for m in models}
-    if len(steps) > 1:
-        named = ", ".join(f"{m.model.meta.name} {m.model.step_s} s" for m in models)
-        raise ModelError(f"the models step differently ({named}): combine models of one step_s")
-    return steps.pop()
-
-
 def post_params(config: StreamConfig, models: Sequence[LoadedModel]) -> PostParams:
     """Return what the post-processing of a stream with these models knows beforehand."""
     prior_sd: dict[str, float] = {}
@@ -263,45 +242,3 @@ def post_params(config: StreamConfig, models: Sequence[LoadedModel]) -> PostPara
         silence_dbfs=config.silence_dbfs,
         smoothing_s=config.smoothing_s,
     )
-
-
-def step_due(due: Sequence[tuple[Stream, Due]], t_due: float) -> list[MoodEstimate]:
-    """Step the models of all streams that are due, one batch a backend.
-
-    Parameters
-    ----------
-    due : sequence of (Stream, Due)
-        At most one step a stream.
-    t_due : float
-        Monotonic time at which the steps could first be computed [s].
-    """
-    outputs: list[dict[int, dict[str, float]]] = [{} for _ in due]
-    members: dict[int, list[tuple[int, int]]] = {}
-    loaded_of: dict[int, LoadedModel] = {}
-    gates = [stream.gate(item.step) for stream, item in due]
-    for row, (stream, _) in enumerate(due):
-        for position, loaded in enumerate(stream.models):
-            if gates[row].reset:
-                loaded.backend.reset(stream.slot(position))
-            if gates[row].step:
-                members.setdefault(id(loaded.backend), []).append((row, position))
-                loaded_of[id(loaded.backend)] = loaded
-    for key, rows in members.items():
-        loaded = loaded_of[key]
-        slots = [due[row][0].slot(position) for row, position in rows]
-        features = {
-            name: np.stack([due[row][1].step.features[spec] for row, _ in rows])
-            for name, spec in loaded.model.front_ends.items()
-        }
-        moods = loaded.backend.step(slots, features)
-        for (row, position), slot, mood in zip(rows, slots, moods, strict=True):
-            if np.isfinite(mood).all():
-                values = map(float, mood)
-                outputs[row][position] = dict(zip(loaded.model.outputs, values, strict=True))
-            else:
-                # What a model cannot say is not said: it forgets, and the last mood is held.
-                loaded.backend.reset(slot)
-    return [
-        stream.finish(item, [outputs[row][p] for p in sorted(outputs[row])] or None, t_due)
-        for row, (stream, item) in enumerate(due)
-    ]

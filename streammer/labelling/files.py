@@ -21,11 +21,12 @@ import msgspec
 
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
-from streammer.engine.engine import Engine, load_models
-from streammer.engine.stream import LoadedModel
+from streammer.engine.engine import Engine
 from streammer.errors import InputError, StreammerError
 from streammer.estimate import MoodEstimate, quadrant_of
 from streammer.inference.artefact import OUTPUTS
+from streammer.inference.backends import LoadedModel
+from streammer.inference.loading import load_models
 from streammer.sources.file import FileSource
 from streammer.system.signals import interruptions_held
 

@@ -547,11 +547,11 @@ def test_the_doctor_sees_a_port_that_is_taken():
 
 def test_the_doctor_fails_only_when_nothing_can_work():
     nothing = (
-        "import streammer.engine.engine\n"
+        "import streammer.inference.loading\n"
         "from streammer.errors import ModelError\n"
         "def refuse(*_args, **_options):\n"
         "    raise ModelError('default is gone')\n"
-        "streammer.engine.engine.load_models = refuse\n"
+        "streammer.inference.loading.load_models = refuse\n"
     )
     done = run_cli(nothing, "doctor")
     assert done.returncode == 5

@@ -13,8 +13,9 @@ from streammer.audio.block import Block, SourceEnd, SourceInfo
 from streammer.clock import FakeClock
 from streammer.config import StreamConfig
 from streammer.engine.capture import DirectCapture
-from streammer.engine.engine import Engine, load_models
+from streammer.engine.engine import Engine
 from streammer.errors import InputError, ModelError, UsageError
+from streammer.inference.loading import load_models
 from tests.core.tiny_model import build_tiny
 from tests.sounds import SR, make_song
 

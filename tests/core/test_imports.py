@@ -121,6 +121,12 @@ def test_the_arrows_forbid_what_the_layout_forbids():
     assert may_import("streammer.engine.pipeline", "streammer.audio.block")
 
 
+def test_the_engine_takes_the_backend_that_it_is_given():
+    loaded = loaded_by("import streammer.engine.engine")
+    assert "streammer.inference.backends" in loaded
+    assert not loaded & {"streammer.inference.backends.onnx", "streammer.inference.loading"}
+
+
 def test_a_shape_check_compiles_no_kernel():
     assert "numba" not in loaded_by(
         "import streammer.inference.layout, streammer.inference.artefact"

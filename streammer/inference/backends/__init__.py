@@ -1,12 +1,16 @@
 """What steps a batch of streams: a backend owns their states, the engine knows slots alone."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Backend"]
+from streammer.errors import ModelError
+from streammer.inference.model import Model
+
+__all__ = ["Backend", "LoadedModel", "common_step_s"]
 
 
 class Backend(Protocol):
@@ -45,3 +49,20 @@ class Backend(Protocol):
             A fresh array, rows in the order of `slots`.
         """
         ...
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model and the backend that steps it; streams share both."""
+
+    model: Model
+    backend: Backend
+
+
+def common_step_s(models: Sequence[LoadedModel]) -> float:
+    """Return the models' `step_s`, or raise `ModelError` if they differ."""
+    steps = {m.model.step_s for m in models}
+    if len(steps) > 1:
+        named = ", ".join(f"{m.model.meta.name} {m.model.step_s} s" for m in models)
+        raise ModelError(f"the models step differently ({named}): combine models of one step_s")
+    return steps.pop()
