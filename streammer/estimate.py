@@ -105,6 +105,12 @@ class StreamStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Time between estimates, and the known latency of resampler and window [s].
     steps, degraded_ticks, lost_samples, reopened, nonfinite_samples, clipped_samples : int
         Counters since the epoch began.
+    skipped_ticks : int
+        Ticks that were due while the process did not run (stopped, asleep) and were not made up.
+    dropped_lines : int
+        Lines that an output was too slow to take.
+    overloaded : bool
+        Whether a step takes longer than the sound of a step lasts.
     uptime_s : float
         Since the epoch began [s].
     version : str
@@ -131,6 +137,9 @@ class StreamStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     reopened: int
     nonfinite_samples: int
     clipped_samples: int
+    skipped_ticks: int = 0
+    dropped_lines: int = 0
+    overloaded: bool = False
     uptime_s: float
     version: str
     detail: str = ""

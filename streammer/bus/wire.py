@@ -134,6 +134,8 @@ def _check_status(s: StreamStatus) -> None:
         "reopened",
         "nonfinite_samples",
         "clipped_samples",
+        "skipped_ticks",
+        "dropped_lines",
     ):
         _require_range(s, name, 0, _MAX_COUNT)
 

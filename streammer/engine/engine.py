@@ -53,6 +53,11 @@ class Engine:
     capture : callable, optional
         How blocks are fetched from the open source; by default a thread at live pace.
 
+    Attributes
+    ----------
+    dropped_lines : callable
+        Returns how many lines the outputs were too slow to take; whoever makes outputs sets it.
+
     Notes
     -----
     `stop` may be called from any thread or signal handler.
@@ -76,6 +81,7 @@ class Engine:
         self._publisher = publisher
         self._clock = clock or SystemClock()
         self._make_capture = capture or (ThreadedCapture if pace == "live" else DirectCapture)
+        self.dropped_lines: Callable[[], int] = int
         self._stop = threading.Event()
         self._stream: Stream | None = None
         self._status_due = 0.0
@@ -210,7 +216,11 @@ class Engine:
         # Ticks come in steps: the one nearest to 5 s carries it.
         due = now >= self._status_due - 0.5 * stream.step_s
         if due or stream.state != self._status_state:
-            status = stream.status(reopened=self._reopened(), detail=self._detail_now())
+            status = stream.status(
+                reopened=self._reopened(),
+                detail=self._detail_now(),
+                dropped_lines=self.dropped_lines(),
+            )
             self._publisher.publish_status(status)
             self._status_state = stream.state
             self._status_due = now + STATUS_EVERY_S

@@ -162,7 +162,9 @@ class Stream:
         self.state = "ended"
         return self._say(self._clock.monotonic())
 
-    def status(self, *, reopened: int = 0, detail: str = "") -> StreamStatus:
+    def status(
+        self, *, reopened: int = 0, detail: str = "", dropped_lines: int = 0
+    ) -> StreamStatus:
         """Return what the stream is and how it fares."""
         return StreamStatus(
             stream=self.config.name,
@@ -182,6 +184,7 @@ class Stream:
             reopened=reopened,
             nonfinite_samples=self._nonfinite_before + self._pipeline.nonfinite_samples,
             clipped_samples=self._clipped_before + self._pipeline.clipped_samples,
+            dropped_lines=dropped_lines,
             uptime_s=self._clock.monotonic() - self._t_start,
             version=__version__,
             detail=detail,

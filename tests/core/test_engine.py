@@ -400,3 +400,10 @@ def test_every_float_is_finite_whatever_comes_in(models):
             if isinstance(value, float):
                 assert np.isfinite(value), key
     assert summary.nonfinite_samples >= 2 * 48000
+
+
+def test_lines_that_the_outputs_dropped_stand_in_the_status(models):
+    engine, bus = on_bus(blocks(make_song(1.0)), models)
+    engine.dropped_lines = lambda: 7
+    engine.run()
+    assert bus.status.dropped_lines == 7
