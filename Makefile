@@ -1,9 +1,10 @@
 # make demo      hear the bundled track and watch its mood move (installs the live core only)
 # make test      install everything for development, then lint and run the whole test suite
 # make lint      formatting, ruff, mypy
+# make docs      the documentation site, into site/; a warning is an error
 # make bench     measure; writes benchmarks/RESULTS.md
 # make nightly   the tests that take minutes
-# make clean     remove .venv and caches
+# make clean     remove .venv, site/ and caches
 #
 # Needs Python 3.11 or newer with pip. Another interpreter: make PYTHON=python3.12 demo
 
@@ -14,7 +15,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint bench nightly clean
+.PHONY: demo test lint docs bench nightly clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -28,6 +29,9 @@ lint: $(VENV)/.dev
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
+docs: $(VENV)/.dev
+	$(PY) -m mkdocs build --strict
+
 bench: $(VENV)/.dev
 	$(PY) -m benchmarks
 
@@ -35,7 +39,7 @@ nightly: $(VENV)/.dev
 	$(PY) -m pytest -m nightly
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # A system Python may come without ensurepip; then its own pip fills the environment.
 $(PY):
@@ -52,7 +56,9 @@ $(VENV)/.core: pyproject.toml | $(PY)
 	@$(PIP) -e .
 	@touch $@
 
+# pip learned of dependency groups in 25.1; an environment may begin with an older one.
 $(VENV)/.dev: pyproject.toml | $(PY)
-	@echo "installing the development extras (several minutes the first time: torch is large)"
-	@$(PIP) -e '.[offline,dev]'
+	@echo "installing the development groups (several minutes the first time: torch is large)"
+	@$(PIP) --upgrade 'pip>=25.1'
+	@$(PIP) -e . --group offline --group dev --group docs
 	@touch $@ $(VENV)/.core

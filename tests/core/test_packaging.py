@@ -20,6 +20,7 @@ import soundfile
 from streammer.inference.artefact import find_artefact
 
 ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 ZOO = sorted(p.name for p in (ROOT / "models" / "zoo").glob("*.*") if p.suffix in {".onnx", ".md"})
 
 
@@ -68,10 +69,14 @@ def test_the_wheel_holds_the_live_core_and_its_artefacts_alone(wheel):
     assert modules == {name for name in names if name.endswith(".py")}
 
 
-def test_the_wheel_asks_for_a_light_core(wheel):
+@pytest.fixture(scope="session")
+def metadata(wheel):
     archive = zipfile.ZipFile(wheel)
     (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-    metadata = email.message_from_bytes(archive.read(name))
+    return email.message_from_bytes(archive.read(name))
+
+
+def test_the_wheel_asks_for_a_light_core(metadata):
     needed = {
         re.match(r"[\w.-]+", line).group()
         for line in metadata.get_all("Requires-Dist")
@@ -82,7 +87,36 @@ def test_the_wheel_asks_for_a_light_core(wheel):
         "sounddevice", "soundfile", "soxr",
     }  # fmt: skip
     assert metadata["Requires-Python"] == ">=3.11"
-    assert {"offline", "table", "gpu", "dev"} <= set(metadata.get_all("Provides-Extra"))
+
+
+def test_no_extra_installs_what_only_a_checkout_can_use(metadata):
+    assert set(metadata.get_all("Provides-Extra")) == {"gpu", "table"}
+    assert {"offline", "dev", "docs"} <= set(PYPROJECT["dependency-groups"])
+    assert not any("torch" in line for line in metadata.get_all("Requires-Dist"))
+
+
+def test_every_python_that_is_named_is_one_that_ci_tries():
+    named = [
+        line.rsplit(" ", 1)[1]
+        for line in PYPROJECT["project"]["classifiers"]
+        if re.fullmatch(r"Programming Language :: Python :: 3\.\d+", line)
+    ]
+    assert named == ["3.11", "3.12", "3.13"]
+    assert f"for version in {' '.join(named)}; do" in (ROOT / ".ci" / "run").read_text()
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert f"python: {json.dumps(named)}" in workflow
+
+
+def test_the_published_description_has_no_link_or_picture_that_breaks_elsewhere(metadata):
+    text = metadata.get_payload(decode=True).decode()
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert "# streammer" in text
+    targets = re.findall(r"\]\(([^)\s]*)", text) + re.findall(r"(?:src|href)=[\"']([^\"']*)", text)
+    assert [target for target in targets if not target.startswith("https://")] == []
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "](docs/" in readme  # there is something to break
+    words = re.findall(r"(?<!!)\[([^\]]+)\]\((?!https?:)", readme)
+    assert [word for word in words if word not in text] == []
 
 
 def test_the_wheel_runs_in_a_bare_environment(bare, tmp_path):
@@ -114,8 +148,7 @@ def test_an_editable_install_finds_the_artefacts(tmp_path):
 def test_the_version_is_one():
     import streammer
 
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        declared = tomllib.load(file)["project"]["version"]
+    declared = PYPROJECT["project"]["version"]
     assert streammer.__version__ == declared
     assert f"## [{declared}]" in (ROOT / "CHANGELOG.md").read_text()
 
