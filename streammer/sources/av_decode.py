@@ -1,4 +1,10 @@
-"""PyAV: packets of any container to float32 blocks of one rate and one count of channels."""
+"""PyAV: packets of any container to float32 blocks of one rate and one count of channels.
+
+FFmpeg opens whatever the content of a file or an answer asks for: a script of files to join, a
+description of a session on UDP, a playlist of URLs, under any suffix. So what it may take the
+content for, and where the content may lead, is named here: a file leads nowhere, a URL to other
+URLs and never to files of this machine.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +15,7 @@ import numpy.typing as npt
 
 from streammer.errors import InputError
 
-__all__ = ["Decoder", "one_line", "open_container"]
+__all__ = ["Converter", "Decoder", "one_line", "open_container"]
 
 Float32 = npt.NDArray[np.float32]
 
@@ -22,13 +28,40 @@ if int(av.__version__.partition(".")[0]) < 19:
     _TAGS["metadata_errors"] = "ignore"
 
 
-def open_container(file: Any, **options: Any) -> Any:
+_SOUND = (
+    "3dostr aa aac aax ac3 ac4 act adf adp ads adx aea afc aiff aix alp amr apac ape apc apm aptx "
+    "argo_asf asf ast au avi avr bfstm bit boa bonk brstm caf codec2 daud derf dfpwm dsf dss dts "
+    "dtshd dv dxa eac3 epaf flac flv fsb fwse g722 g723_1 g729 genh gsm gxf hca hcom iamf iff ilbc "
+    "ircam kvag laf lc3 live_flv loas matroska,webm mca mlp mmf mov mp3 mpc mpc8 mpeg mpegts "
+    "msf mtaf musx mxf nistsphere nsp nsv nut ogg oma osq paf pp_bnk psxstr pva pvf qcp qoa "
+    "redspark rka rm rsd rso s337m sbc scd sdns sdr2 sds sdx shn siff sln sol sox spdif svag svs "
+    "tak thp truehd tta ty usm vag voc vpk vqf w64 wady wav wavarc webm_dash_manifest wsaud wsd "
+    "wtv wv wve xa xmd xvag xwma"
+)
+"""FFmpeg's names of what may hold sound and holds it itself."""
+
+_STREAMS = "dash hls rtp rtsp sdp"
+"""What describes sound at other URLs."""
+
+_NETWORK = (
+    "crypto data ffrtmpcrypt ffrtmphttp hls http httpproxy https rtmp rtmpe rtmps rtmpt rtmpte "
+    "rtmpts rtp srt srtp tcp tls udp"
+)
+
+_NOTHING = "none"
+"""No protocol has this name; an empty list would stand for all of them."""
+
+
+def open_container(file: Any, *, options: dict[str, str] | None = None, **others: Any) -> Any:
     """Open a file object or a URL for reading, whatever its tags are encoded in.
 
     Parameters
     ----------
     file : binary file or str
-    **options
+        What a file object holds opens nothing else; what a URL gives may lead to other URLs.
+    options : dict, optional
+        For FFmpeg.
+    **others
         As `av.open` has them.
 
     Raises
@@ -36,7 +69,13 @@ def open_container(file: Any, **options: Any) -> Any:
     av.FFmpegError, OSError, ValueError
         As `av.open` does.
     """
-    return av.open(file, **_TAGS, **options)
+    is_url = isinstance(file, str)
+    formats = f"{_SOUND} {_STREAMS}" if is_url else _SOUND
+    limits = {
+        "format_whitelist": formats.replace(" ", ","),
+        "protocol_whitelist": _NETWORK.replace(" ", ",") if is_url else _NOTHING,
+    }
+    return av.open(file, options={**(options or {}), **limits}, **_TAGS, **others)
 
 
 class Decoder:
@@ -71,14 +110,14 @@ class Decoder:
         if self._stream is None:
             raise InputError(f"{label} has no sound in it: expected an audio track")
         self._container = container
-        self._resamplers: dict[tuple[str, str, int], Any] = {}
         self._frames = self._decode()
-        self._first = next(self._frames, None)
+        self._first = next((frame for frame in self._frames if frame is not None), None)
         if self._first is None:
             reason = f" ({self.stopped})" if self.stopped else ""
             raise InputError(f"{label} holds no sound that can be decoded{reason}")
         self.sr = int(self._first.sample_rate)
         self.channels = int(self._first.layout.nb_channels)
+        self._converter = Converter(self.sr, self.channels)
 
     @property
     def duration_s(self) -> float | None:
@@ -89,14 +128,18 @@ class Decoder:
         return float(stream.duration * stream.time_base)
 
     def blocks(self) -> Iterator[Float32]:
-        """Yield the sound frame by frame [shape=(n, channels)]."""
+        """Yield the sound frame by frame [shape=(n, channels)]; n is 0 where a packet gave none."""
         if self._first is not None:
-            yield from self._samples(self._first)
+            yield from self._converter.convert(self._first)
             self._first = None
         for frame in self._frames:
-            yield from self._samples(frame)
+            if frame is None:
+                yield np.empty((0, self.channels), np.float32)
+            else:
+                yield from self._converter.convert(frame)
 
     def _decode(self) -> Iterator[Any]:
+        """Yield frames, and None for each packet without one: who counts time must be told."""
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -110,19 +153,58 @@ class Decoder:
                 frames = packet.decode()
             except (av.FFmpegError, OSError):
                 self.damaged += 1
-                continue
-            yield from frames
+                frames = []
+            if frames:
+                yield from frames
+            else:
+                yield None
 
-    def _samples(self, frame: Any) -> Iterator[Float32]:
-        if (frame.sample_rate, frame.layout.nb_channels) == (self.sr, self.channels):
-            yield _to_float(frame)
+
+class Converter:
+    """Bring sound to one rate and one count of channels.
+
+    Parameters
+    ----------
+    sr, channels : int
+        What comes out. Where the count of channels changes, each of them holds the mean of what
+        came in: the mean over channels, which is what the models are given, stays the same.
+    """
+
+    def __init__(self, sr: int, channels: int) -> None:
+        self._sr = sr
+        self._channels = channels
+        self._resamplers: dict[tuple[str, str, int], Any] = {}
+
+    def convert(self, frame: Any) -> Iterator[Float32]:
+        """Yield the samples of a decoded frame [shape=(n, channels)]."""
+        if frame.sample_rate == self._sr:
+            yield self._spread(_to_float(frame))
             return
         key = (frame.format.name, frame.layout.name, frame.sample_rate)
         if key not in self._resamplers:
-            layout = {1: "mono", 2: "stereo"}.get(self.channels, f"{self.channels}c")
-            self._resamplers[key] = av.AudioResampler("fltp", layout, self.sr)
+            self._resamplers[key] = av.AudioResampler("fltp", rate=self._sr)
         for converted in self._resamplers[key].resample(frame):
-            yield _to_float(converted)
+            yield self._spread(_to_float(converted))
+
+    def convert_samples(self, samples: Float32, sr: int) -> Iterator[Float32]:
+        """Yield samples [shape=(n, channels)] of another rate or count of channels, converted."""
+        planes = np.ascontiguousarray(samples.T)
+        layout = {1: "mono", 2: "stereo"}.get(len(planes), f"{len(planes)}c")
+        frame = av.AudioFrame.from_ndarray(planes, "fltp", layout)
+        frame.sample_rate = sr
+        yield from self.convert(frame)
+
+    def flush(self) -> Iterator[Float32]:
+        """Yield what the resamplers still hold."""
+        for resampler in self._resamplers.values():
+            for converted in resampler.resample(None):
+                yield self._spread(_to_float(converted))
+        self._resamplers.clear()
+
+    def _spread(self, y: Float32) -> Float32:
+        if y.shape[1] == self._channels:
+            return y
+        return np.repeat(y.mean(axis=1, keepdims=True), self._channels, axis=1)
 
 
 def _to_float(frame: Any) -> Float32:
