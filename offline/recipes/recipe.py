@@ -220,10 +220,10 @@ def find_recipe(name: str) -> Path:
         if not path.is_file():
             raise InputError(f"{path}: no such recipe file")
         return path
-    own = RECIPES / f"{name}.toml"
-    if own.is_file():
-        return own
-    known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+    own = {p.stem: p for p in RECIPES.rglob("*.toml")}
+    if name in own:
+        return own[name]
+    known = ", ".join(sorted(own))
     raise UsageError(f"recipe {name!r} is unknown; expected a .toml file or one of {known}")
 
 
@@ -302,4 +302,4 @@ def _lay(body: dict[str, Any], over: dict[str, Any]) -> None:
 
 def all_recipes() -> list[str]:
     """Names of the recipes that come with the laboratory."""
-    return sorted(p.stem for p in RECIPES.glob("*.toml"))
+    return sorted(p.stem for p in RECIPES.rglob("*.toml"))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from offline.training.loop import TimeBudget
-from offline.training.loop import loop as training
+from offline.training import loop as training
 
 
 @pytest.fixture

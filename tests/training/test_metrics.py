@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 import sklearn.metrics
 
-from offline.evaluation.evaluate import metrics
+from offline.evaluation import metrics
 
 
 @pytest.fixture
