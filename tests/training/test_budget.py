@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from offline.training.loop import TimeBudget
 from offline.training import loop as training
+from offline.training.loop import TimeBudget
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_a_net_says_of_a_kept_image_what_it_says_of_the_frames(
 
 
 def test_images_are_made_once_and_again_when_damaged(songs, tmp_path, monkeypatch):
-    from offline.features.cache import images
+    from offline.features import images
 
     made = []
     real = images._images
