@@ -13,20 +13,13 @@ from offline.datasets import Dataset, load_dataset
 from offline.datasets.check import figures_from
 from offline.datasets.splits import is_test58
 from offline.progress import say
-from offline.recipes.recipe import Recipe, all_recipes, find_recipe, load_recipe
+from offline.recipes.recipe import QUICK, Recipe, all_recipes, find_recipe, load_recipe
 from streammer.errors import InputError, StreammerError, UsageError
 
-__all__ = ["QUICK", "Plan", "jobs", "reproduce"]
+__all__ = ["Plan", "jobs", "reproduce"]
 
 OWN_SPLIT = {"spectral": "seed001", "window": "seed002", "chroma": "seed002"}
 """Splits of the original papers, by family; run where the full audio is there."""
-
-QUICK: dict[str, Any] = {
-    "network.width": 0.125,
-    "training.epochs": 1,
-    "data.per_clip": 1,
-    "evaluation.n_boot": 100,
-}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from offline.features.images import kept_images
 from offline.recipes.recipe import Recipe
 from streammer.errors import InputError
 
-__all__ = ["Piece", "Pieces", "build_pieces", "scored", "sequence_sizes"]
+__all__ = ["Piece", "Pieces", "build_pieces", "label_clip", "scored", "sequence_sizes"]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def build_pieces(
             without["unreadable audio"] = without.get("unreadable audio", 0) + 1
             continue
         x = cache.get(clip.path, spec, mmap=True)
-        piece = _piece(dataset, song, x, clip.offset_s, recipe)
+        piece = label_clip(dataset, song, x, clip.offset_s, recipe)
         if piece is None:
             without["no labels in the clip"] = without.get("no labels in the clip", 0) + 1
         else:
@@ -129,9 +129,10 @@ def build_pieces(
     return Pieces(items, missed, {k: n for k, n in without.items() if n})
 
 
-def _piece(
+def label_clip(
     dataset: Dataset, song: Song, x: np.ndarray, offset_s: float, recipe: Recipe
 ) -> Piece | None:
+    """Join the features of one clip with its labels; None where it has no label to use."""
     step = recipe.frames_per_step
     n_steps = len(x) // step
     if recipe.data.labels == "static":

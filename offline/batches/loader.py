@@ -7,8 +7,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from offline.batches.clips import Piece
+from offline.batches.windows import from_unit, padded, windows_of
 from offline.recipes.recipe import Recipe
-from offline.training.networks import from_unit, padded, windows_of
 
 __all__ = ["Examples", "make_loader"]
 

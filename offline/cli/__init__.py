@@ -300,7 +300,7 @@ def evaluate(run: Path, *, on: Literal["test", "test58"] = "test", workers: int 
     from offline.runs import open_run
 
     if (live := live_run(run, DEFAULT_RUNS)) is not None:
-        for line in evaluate_live_run(live):
+        for line in evaluate_live_run(live, live):
             print(line)
         return
     opened = open_run(run)

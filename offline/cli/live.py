@@ -5,8 +5,10 @@ from pathlib import Path
 
 from offline.batches.live.data import LiveData, load_live
 from offline.features.cache import FeatureCache
+from offline.progress import say
 from offline.recipes.recipe import Recipe, find_recipe
-from offline.training.live.build import export_live, is_live_run, recipe_of_run, train_live
+from offline.training.live.build import train_live
+from offline.training.live.run import is_live_run, recipe_of_run, shipped_of
 
 __all__ = ["evaluate_run", "export_run", "live_run", "open_data", "train_run"]
 
@@ -37,6 +39,7 @@ def open_data(run: Path) -> LiveData:
 
 def export_run(run: Path, to: Path | None, *, name: str = "", version: str = "1") -> Path:
     """Export the artefacts of all folds into the run, and the shipped one into `to`."""
+    from offline.export.live import export_live
     from offline.export.live_card import sections_of
 
     recipe = recipe_of_run(run)
@@ -46,8 +49,15 @@ def export_run(run: Path, to: Path | None, *, name: str = "", version: str = "1"
     )
 
 
-def evaluate_run(run: Path) -> list[str]:
+def evaluate_run(run: Path, out: Path) -> list[str]:
     """Score every fold's artefact and the table of aims; lines to print."""
-    from offline.evaluation.live.evaluate import evaluate_live
+    from offline.evaluation.live.evaluate import evaluate_live, metrics_of
+    from offline.export.onnx import attach_metrics
+    from offline.reporting.live.page import write_page
+    from offline.reporting.live.table import table_lines
 
-    return evaluate_live(run, open_data(run))
+    data = open_data(run)
+    body = evaluate_live(run, data)
+    attach_metrics(shipped_of(run), metrics_of(body))
+    say(f"{write_page(run, body, data, out)}: written")
+    return table_lines(body)

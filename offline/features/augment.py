@@ -5,53 +5,28 @@ generator; none changes its input. Rooms, loudspeakers, codecs and noise are app
 power domain, which costs a hundredth of filtering the sound and needs no decoding.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-__all__ = ["Augment", "add_noise", "band_limit", "equalise", "mel_centres", "reverberate", "shift"]
+from offline.recipes.live import AugmentPart
+
+__all__ = [
+    "add_noise", "augment", "band_limit", "equalise", "mel_centres", "reverberate", "shift",
+]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Augment:
-    """How often each change happens to a row, and how strong it is.
-
-    Parameters
-    ----------
-    eq, band, noise, reverb, shift : float
-        Probability per row.
-    eq_db : float     [dB]
-        Spread of the points of the curve.
-    tilt_db : float     [dB / octave]
-        Greatest slope over the whole range.
-    snr_db : (float, float)     [dB]
-        Range of the ratio of signal to added noise.
-    """
-
-    eq: float = 0.5
-    eq_db: float = 2.5
-    tilt_db: float = 1.2
-    band: float = 0.25
-    noise: float = 0.2
-    snr_db: tuple[float, float] = (10.0, 40.0)
-    reverb: float = 0.15
-    shift: float = 0.3
-
-    def __call__(
-        self, power: Tensor, chroma: Tensor, rng: torch.Generator, centres: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return changed copies of ``[rows, frames, bins]`` power and its chroma."""
-        power = _some(power, self.shift, rng, lambda p: shift(p, rng))
-        power = _some(power, self.reverb, rng, lambda p: reverberate(p, rng))
-        power = _some(power, self.eq, rng, lambda p: equalise(p, rng, self.eq_db, self.tilt_db))
-        rows = torch.rand(len(power), generator=rng) < self.noise
-        if rows.any():
-            power, chroma = power.clone(), chroma.clone()
-            power[rows], chroma[rows] = add_noise(
-                power[rows], chroma[rows], rng, self.snr_db, centres
-            )
-        return _some(power, self.band, rng, lambda p: band_limit(p, rng, centres)), chroma
+def augment(
+    part: AugmentPart, power: Tensor, chroma: Tensor, rng: torch.Generator, centres: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return changed copies of ``[rows, frames, bins]`` power and its chroma."""
+    power = _some(power, part.shift, rng, lambda p: shift(p, rng))
+    power = _some(power, part.reverb, rng, lambda p: reverberate(p, rng))
+    power = _some(power, part.eq, rng, lambda p: equalise(p, rng, part.eq_db, part.tilt_db))
+    rows = torch.rand(len(power), generator=rng) < part.noise
+    if rows.any():
+        power, chroma = power.clone(), chroma.clone()
+        power[rows], chroma[rows] = add_noise(power[rows], chroma[rows], rng, part.snr_db, centres)
+    return _some(power, part.band, rng, lambda p: band_limit(p, rng, centres)), chroma
 
 
 def _some(power, probability, rng, change):  # type: ignore[no-untyped-def]

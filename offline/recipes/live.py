@@ -1,21 +1,125 @@
 """The live model's part of a recipe: what stands under ``[network.options]``, checked."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from models.live.net import LiveConfig
-from offline.batches.live.data import CLUSTERS, GENRES
-from offline.features.augment import Augment
 from offline.recipes.recipe import Recipe
-from offline.training.live.mlp import PerceptronPart
-from offline.training.live.ridge import KernelPart
 from streammer.errors import UsageError
 
-__all__ = ["AUXILIARY", "LivePlan", "LossPart", "MixPart", "plan_of"]
+__all__ = [
+    "AUXILIARY", "CLUSTERS", "GENRES", "AugmentPart", "KernelPart", "LivePlan", "LossPart",
+    "MixPart", "PerceptronPart", "plan_of",
+]  # fmt: skip
 
+CLUSTERS = 5
+GENRES = (
+    "rock", "pop", "electronic", "classical", "jazz", "country", "folk", "blues", "hip", "soul",
+    "international", "experimental", "vocal",
+)  # fmt: skip
 AUXILIARY = (len(GENRES), CLUSTERS, 2)
 """Heads that exist in training only: genres, MIREX clusters, mood words."""
+
+
+@dataclass(frozen=True)
+class AugmentPart:
+    """How often each change happens to a row, and how strong it is.
+
+    Parameters
+    ----------
+    eq, band, noise, reverb, shift : float
+        Probability per row.
+    eq_db : float     [dB]
+        Spread of the points of the curve.
+    tilt_db : float     [dB / octave]
+        Greatest slope over the whole range.
+    snr_db : (float, float)     [dB]
+        Range of the ratio of signal to added noise.
+    """
+
+    eq: float = 0.5
+    eq_db: float = 2.5
+    tilt_db: float = 1.2
+    band: float = 0.25
+    noise: float = 0.2
+    snr_db: tuple[float, float] = (10.0, 40.0)
+    reverb: float = 0.15
+    shift: float = 0.3
+
+
+@dataclass(frozen=True)
+class KernelPart:
+    """Settings of the kernel machine.
+
+    Parameters
+    ----------
+    memory_s, threshold : float
+        Of `models.live.texture.Texture`.
+    gamma, ridge, ridge_half, ridge_sigma : float
+        Width of the kernels; strength of the ridge for mood, halves and sigma.
+    doubt_directions : int
+        Principal directions that sigma depends on, beside the mood itself.
+    songs, clips : int
+        Centres: songs with curves, clips with quadrants.
+    directions : int
+        Principal directions that distances are measured in.
+    weights : dict
+        Of feature groups; 1 where not named.
+    copies : float
+        Weight of changed copies beside their originals; 0 for none.
+    sounds : float
+        Weight of a sound that is no music beside a song.
+    """
+
+    memory_s: float = 8.0
+    threshold: float = 1.35
+    gamma: float = 0.3
+    ridge: float = 0.3
+    ridge_half: float = 0.3
+    ridge_sigma: float = 1.0
+    doubt_directions: int = 8
+    songs: int = 600
+    clips: int = 400
+    directions: int = 96
+    limit: float = 5.0
+    copies: float = 0.5
+    sounds: float = 1.0
+    weights: dict[str, float] = field(default_factory=lambda: {"key": 2.0, "chords": 1.3})
+
+
+@dataclass(frozen=True)
+class PerceptronPart:
+    """Settings of the perceptrons.
+
+    Parameters
+    ----------
+    members, hidden : int
+        How many, and the size of the first hidden layer; no members for no perceptrons.
+    dropout, noise : float
+        Noise is added to the scaled statistics (each has a spread of 1).
+    epochs, batch : int
+    lr, weight_decay : float
+    half, same, guess, words, cluster, genre : float
+        Weights of the losses beside that of valence and arousal: halves, agreement of changed
+        copies, guessed labels of songs without, and of the heads that exist in training only.
+    """
+
+    members: int = 4
+    hidden: int = 128
+    dropout: float = 0.4
+    noise: float = 0.3
+    epochs: int = 12
+    batch: int = 256
+    lr: float = 2e-3
+    weight_decay: float = 0.05
+    half: float = 1.0
+    same: float = 0.1
+    guess: float = 0.5
+    words: float = 0.3
+    cluster: float = 0.08
+    genre: float = 0.1
 
 
 class MixPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,12 +173,12 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     net : dict
         Fields of `models.live.net.LiveConfig`.
     augment, copies : dict
-        Fields of `offline.features.augment.Augment`: for the networks' batches, and for the changed
-        copies that the kernel machine hears.
+        Fields of `AugmentPart`: for the networks' batches, and for the changed copies that the
+        kernel machine hears.
     kernel : dict
-        Fields of `offline.training.live.ridge.KernelPart`.
+        Fields of `KernelPart`.
     perceptrons : dict
-        Fields of `offline.training.live.mlp.PerceptronPart`.
+        Fields of `PerceptronPart`.
     perceptron_share : four floats
         Of the perceptrons in valence, arousal, positive and energetic; the kernel machine has the
         rest of what the networks leave.
@@ -113,14 +217,14 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return LiveConfig(**_tuples(self.net), auxiliary=AUXILIARY)
 
     @property
-    def changes(self) -> Augment:
+    def changes(self) -> AugmentPart:
         """What happens to the music on its way to the networks."""
-        return Augment(**_tuples(self.augment))
+        return AugmentPart(**_tuples(self.augment))
 
     @property
-    def copied(self) -> Augment:
+    def copied(self) -> AugmentPart:
         """What happens to the copies that the kernel machine hears."""
-        return Augment(**_tuples(self.copies))
+        return AugmentPart(**_tuples(self.copies))
 
     @property
     def part(self) -> KernelPart:

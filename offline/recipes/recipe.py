@@ -15,6 +15,7 @@ from streammer.errors import InputError, UsageError
 from streammer.frontend import FrontEndSpec
 
 __all__ = [
+    "QUICK",
     "RECIPES",
     "DataPart",
     "EvaluationPart",
@@ -29,6 +30,14 @@ __all__ = [
 
 RECIPES = Path(__file__).parent
 """Folder of the recipes that come with the laboratory."""
+
+QUICK: dict[str, Any] = {
+    "network.width": 0.125,
+    "training.epochs": 1,
+    "data.per_clip": 1,
+    "evaluation.n_boot": 100,
+}
+"""Changes that make a recipe run in seconds: does everything work?"""
 
 Mode = Literal["mended", "faithful"]
 Labels = Literal["dynamic", "static"]

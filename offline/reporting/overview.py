@@ -1,16 +1,12 @@
 """The report's first table, the commands behind its rows, and what differs from the papers."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from offline.evaluation.metrics import Interval, Scores
-from offline.recipes.recipe import Recipe, load_recipe
-from offline.reproduce import QUICK
-
-if TYPE_CHECKING:
-    from offline.reporting.report import System
+from offline.recipes.recipe import QUICK, Recipe, load_recipe
+from offline.reporting.systems import System
 
 __all__ = ["STILL", "commands", "dead", "deviation", "interval", "overview"]
 
@@ -25,7 +21,7 @@ def interval(x: Interval, digits: int = 2) -> str:
     return f"{x.value:+.{digits}f} [{x.low:+.{digits}f}, {x.high:+.{digits}f}]"
 
 
-def overview(systems: Sequence["System"]) -> tuple[list[str], list[list[str]]]:
+def overview(systems: Sequence[System]) -> tuple[list[str], list[list[str]]]:
     """One row a system: RMSE per song in both modes, the constant's, the published figure.
 
     Returns
@@ -65,7 +61,7 @@ STILL = 0.005
 """Spread of predictions below which a system says the same of every song."""
 
 
-def dead(systems: Sequence["System"]) -> list[str]:
+def dead(systems: Sequence[System]) -> list[str]:
     """Systems that say the same of every song of a fold, on some axis, and in how many folds."""
     out = []
     for system in systems:
@@ -79,7 +75,7 @@ def dead(systems: Sequence["System"]) -> list[str]:
     return out
 
 
-def deviation(system: "System") -> str:
+def deviation(system: System) -> str:
     """Say what differs from the published protocol, from the run's own configuration."""
     recipe, fitted = system.recipe, system.runs[0].fitted
     parts = []
@@ -105,7 +101,7 @@ def deviation(system: "System") -> str:
     return "; ".join(parts)
 
 
-def commands(systems: Sequence["System"]) -> str:
+def commands(systems: Sequence[System]) -> str:
     """Commands that run these systems as they were run here, from the runs' configurations."""
     groups: dict[str, list[str]] = {}
     for system in systems:

@@ -4,8 +4,6 @@ Descriptors are a table (130 openSMILE means for DEAM) or, without one, statisti
 mel features of the audio.
 """
 
-import hashlib
-import json
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,24 +13,20 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, VotingRegressor
-from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVR
 
 from offline.datasets import Dataset, Song
-from offline.datasets.artists import artist_key
 from offline.datasets.tables import number, read_rows
-from offline.evaluation.metrics import r2
 from offline.features.cache import FeatureCache
-from offline.files import write_json, write_with
+from offline.files import write_with
 from offline.runs import Predictions, Run, prior_of
 from streammer.errors import InputError, UsageError
 from streammer.frontend import FrontEndSpec
 
 __all__ = [
-    "baseline_scores",
-    "cross_validate",
+    "VERSION",
     "descriptors",
     "find_table",
     "fit_classical",
@@ -140,71 +134,6 @@ def make_regressor(name: str, seed: int = 0) -> Any:
     if name == "blend":
         return VotingRegressor([("svr", Scaled()), ("boosting", boosting), ("trees", trees)])
     raise UsageError(f"regressor {name!r} is unknown; expected svr, boosting, trees or blend")
-
-
-def cross_validate(
-    x: np.ndarray, songs: Sequence[Song], name: str, *, by: str = "song", n_folds: int = 10,
-    seed: int = 0,
-) -> np.ndarray:  # fmt: skip
-    """Out-of-fold predictions of static valence and arousal.
-
-    Parameters
-    ----------
-    by : {'song', 'artist'}
-        Folds of songs (shuffled), or of whole artists.
-
-    Returns
-    -------
-    np.ndarray [shape=(n, 2)], float64
-    """
-    y = np.array([(s.valence, s.arousal) for s in songs])
-    if by == "artist":
-        keys = {
-            k: i for i, k in enumerate(dict.fromkeys(artist_key(s.artist) or s.uid for s in songs))
-        }
-        groups = np.array([keys[artist_key(s.artist) or s.uid] for s in songs])
-        folds: Any = GroupKFold(n_folds, shuffle=True, random_state=seed)
-    else:
-        groups, folds = None, KFold(n_folds, shuffle=True, random_state=seed)
-    return np.stack(
-        [
-            cross_val_predict(make_regressor(name, seed), x, y[:, axis], groups=groups, cv=folds)
-            for axis in (0, 1)
-        ],
-        axis=1,
-    )
-
-
-def baseline_scores(
-    dataset: Dataset, table: Path, cache: Path, names: Sequence[str] = ("svr", "boosting", "blend")
-) -> list[dict[str, Any]]:
-    """R2 of the regressors in 10-fold cross-validation, by song and by artist.
-
-    Kept in `cache` under the hash of the table and labels: a report is written again in no time.
-    """
-    x, songs = descriptors(
-        dataset, [s for s in dataset if s.has_static], FeatureCache(cache), table
-    )
-    y = np.array([(s.valence, s.arousal) for s in songs])
-    out = []
-    for name in names:
-        for by in ("song", "artist"):
-            key = hashlib.sha256(x.tobytes() + y.tobytes() + f"{VERSION} {name} {by}".encode())
-            path = cache / "classical" / f"{key.hexdigest()[:20]}.json"
-            if path.exists():
-                out.append(json.loads(path.read_text(encoding="utf-8")))
-                continue
-            p = cross_validate(x, songs, name, by=by)
-            row = {
-                "name": name,
-                "by": by,
-                "valence": r2(y[:, 0], p[:, 0]),
-                "arousal": r2(y[:, 1], p[:, 1]),
-                "n": len(songs),
-            }
-            write_json(path, row)
-            out.append(row)
-    return out
 
 
 def _rows(run: Run, dataset: Dataset, uids: Sequence[str]) -> tuple[np.ndarray, list[Song]]:

@@ -2,17 +2,17 @@
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.audio.sequence import ChromaLstm, StackedCrnn
 from models.audio.spectral import SpectralNet
 from models.audio.window import WindowNet
 from offline.batches.clips import Piece, sequence_sizes
-from offline.features.images import image_at
+from offline.batches.windows import padded, to_unit, windows_of
 from offline.recipes.recipe import Recipe
 from streammer.errors import UsageError
 
-__all__ = ["build_network", "fit_scale", "from_unit", "predict", "to_unit", "windows_of"]
+__all__ = ["build_network", "fit_scale", "predict"]
 
 
 def build_network(recipe: Recipe) -> nn.Module:
@@ -42,37 +42,6 @@ def build_network(recipe: Recipe) -> nn.Module:
     except (TypeError, KeyError, RuntimeError) as error:
         raise UsageError(f"{recipe.name}: network cannot be built ({error})") from error
     raise UsageError(f"{recipe.name}: family {recipe.family} has no network here")
-
-
-def from_unit(y: Tensor, target: str) -> Tensor:
-    """Labels on [-1, 1] -> what the loss sees."""
-    return {"unit": y, "sigmoid": (y + 1) / 2, "raw9": 4 * y + 5}[target]
-
-
-def to_unit(p: Tensor, target: str) -> Tensor:
-    """Map outputs of a network to [-1, 1], clamped as a live model's are."""
-    unit = {"unit": p, "sigmoid": 2 * p - 1, "raw9": (p - 5) / 4}[target]
-    return unit.clamp(-1, 1)
-
-
-def windows_of(piece: Piece, at: np.ndarray, recipe: Recipe, song_frames: int) -> np.ndarray:
-    """Cut the inputs that end with the given labels [shape=(len(at), frames, bins)], float32.
-
-    Images that were kept come in their place; to the network they are the same.
-    """
-    if piece.images is not None:
-        return image_at(piece.images, piece.ends[at], recipe)
-    if recipe.data.labels == "static":
-        return padded(piece.x, song_frames)[None]
-    size = round(recipe.data.window_s * 2) * recipe.frames_per_step
-    return np.stack([np.asarray(piece.x[e - size : e], np.float32) for e in piece.ends[at]])
-
-
-def padded(x: np.ndarray, frames: int) -> np.ndarray:
-    """Cut or zero-padded at the end to `frames`."""
-    out = np.zeros((frames, x.shape[1]), np.float32)
-    out[: min(frames, len(x))] = x[:frames]
-    return out
 
 
 @torch.no_grad()

@@ -8,11 +8,12 @@ import torch
 
 from models.audio.window import WindowNet
 from offline.batches.clips import build_pieces
+from offline.batches.windows import windows_of
 from offline.datasets import load_dataset
 from offline.datasets.synthetic import make_dataset
 from offline.features.cache import FeatureCache
 from offline.recipes.recipe import load_recipe
-from offline.training.networks import build_network, windows_of
+from offline.training.networks import build_network
 
 
 @pytest.fixture(scope="module")

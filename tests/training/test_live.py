@@ -12,12 +12,14 @@ from offline.batches.live.statistics import make_rows
 from offline.datasets.synthetic import make_dataset
 from offline.evaluation.live.predict import run_clips
 from offline.evaluation.live.scores import constant_of, half_scores, mood_scores
+from offline.export.live import export_live
 from offline.features.cache import FeatureCache
 from offline.features.nonmusic import KINDS, SR, make_sound, not_music
 from offline.recipes.live import plan_of
 from offline.recipes.recipe import Recipe, find_recipe, load_recipe
-from offline.training.live.build import export_live, members_of, train_live
+from offline.training.live.build import train_live
 from offline.training.live.members import Member, train_member
+from offline.training.live.run import members_of
 from streammer.errors import InputError, UsageError
 from streammer.inference.model import load_model
 

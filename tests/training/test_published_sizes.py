@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from models.audio.bodies import SPECTRAL
 from models.audio.sequence import ChromaLstm, StackedCrnn, n_trained
-from models.audio.spectral import SPECTRAL, SpectralNet
+from models.audio.spectral import SpectralNet
 from models.audio.window import WindowNet, dct_matrix
 
 

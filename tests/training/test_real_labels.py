@@ -140,9 +140,10 @@ def test_the_published_traps_are_computed_from_the_labels(real_data):
 
 
 def test_svr_on_opensmile_means_reaches_the_known_r2(real_data, tmp_path):
+    from offline.evaluation.baselines import cross_validate
     from offline.evaluation.metrics import r2
     from offline.features.cache import FeatureCache
-    from offline.training.classical import cross_validate, descriptors, find_table
+    from offline.training.classical import descriptors, find_table
 
     deam = load_dataset(real_data, "clips")
     table = find_table(deam.root)

@@ -10,7 +10,7 @@ from offline.datasets import load_dataset
 from offline.datasets.splits import Split
 from offline.datasets.synthetic import make_dataset
 from offline.reporting.overview import commands, dead, deviation, overview
-from offline.reporting.report import System
+from offline.reporting.systems import System
 from offline.reproduce import Plan, jobs
 from offline.runs import Predictions, Run
 

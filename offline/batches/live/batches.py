@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from offline.batches.live.data import CLUSTERS, GENRES, MEL, LiveClip, LiveData
-from offline.features.augment import mel_centres
-from offline.recipes.live import LivePlan
+from offline.batches.live.data import MEL, LiveClip, LiveData
+from offline.features.augment import augment, mel_centres
+from offline.recipes.live import CLUSTERS, GENRES, LivePlan
 from streammer.frontend.filters import mel_filters
 
 __all__ = ["STEPS", "Batch", "Batches"]
@@ -66,7 +66,6 @@ class Batches:
                 ("sound", (-1,), plan.mix.sound),
             )
         ]
-        self.augment = plan.changes
         filters = mel_filters(
             sr=MEL.sr, n_fft=MEL.n_fft, n_bins=MEL.n_bins, fmin=30.0, fmax=11000.0, htk=False,
             norm="slaney",
@@ -96,7 +95,7 @@ class Batches:
     ) -> Batch:
         crops = [self._crop(i, rng) for i in rows]
         mel, chroma = (torch.stack([c[k] for c in crops]) for k in (0, 1))
-        mel, chroma = self.augment(mel, chroma, torch_rng, self.centres)
+        mel, chroma = augment(self.plan.changes, mel, chroma, torch_rng, self.centres)
         known = [_known(self.data.clips[i], crop[2]) for i, crop in zip(rows, crops, strict=True)]
         targets = {
             k: torch.from_numpy(np.stack([t[k] for t, _ in known])).float() for k in known[0][0]

@@ -8,6 +8,7 @@ MediaEval 2015 are in no fold and no training.
 import csv
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,11 +23,12 @@ from offline.datasets.splits import artist_folds, is_test58, make_split
 from offline.features.cache import FeatureCache
 from offline.features.nonmusic import SR, not_music
 from offline.progress import say
+from offline.recipes.live import GENRES
 from streammer.errors import InputError
 from streammer.frontend import FrontEnd, FrontEndSpec
 
 __all__ = [
-    "CHROMA", "CLUSTERS", "GENRES", "MEL", "STEP_S", "TEST58", "LiveClip", "LiveData", "load_live",
+    "CHROMA", "FRONT_ENDS", "MEL", "SR", "STEP_S", "TEST58", "LiveClip", "LiveData", "load_live",
 ]  # fmt: skip
 
 STEP_S = 0.5
@@ -35,11 +37,6 @@ CHROMA = FrontEndSpec("chroma", SR, 8192, 2205, 12)
 FRONT_ENDS = {"features.mel": MEL, "features.chroma": CHROMA}
 TEST58 = -2
 """Fold of the 58 songs; made-up sounds have -1 and always train."""
-CLUSTERS = 5
-GENRES = (
-    "rock", "pop", "electronic", "classical", "jazz", "country", "folk", "blues", "hip", "soul",
-    "international", "experimental", "vocal",
-)  # fmt: skip
 _ALIASES = {
     "rap": "hip-hop", "r&b": "soul", "latin": "international", "reggae": "international",
     "avant-garde": "experimental", "new age": "experimental", "easy listening": "vocal",
@@ -127,6 +124,11 @@ class LiveData:
         for i in self.where("curve", folds):
             seen.setdefault(self.clips[i].song, i)
         return list(seen.values())
+
+    def prior(self, folds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and spread of the labels of folds [shape=(2,)], one label series a song."""
+        labels = np.concatenate([self.clips[i].labels for i in self.first_clips(tuple(folds))])
+        return np.nanmean(labels, 0), np.nanstd(labels, 0)
 
     def data_hash(self) -> str:
         """Hash of ids, folds and labels."""

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from models.live.texture import Texture
 from offline.batches.live.data import MEL, LiveData
-from offline.features.augment import Augment, mel_centres
+from offline.features.augment import augment, mel_centres
+from offline.recipes.live import AugmentPart
 
 __all__ = ["Change", "Rows", "changes_of", "fit_change", "make_rows", "stack", "textures"]
 
@@ -78,13 +79,13 @@ def fit_change(texture: Texture, data: LiveData, clips: Sequence[int]) -> None:
     texture.change_sd.copy_(torch.stack(seen).square().mean((0, 1)).sqrt())
 
 
-def changes_of(augment: Augment, seed: int) -> Change:
+def changes_of(part: AugmentPart, seed: int) -> Change:
     """Return a function that changes mel power and chroma ``[b, steps, frames, bins]``."""
     rng = torch.Generator().manual_seed(seed)
     centres = mel_centres(torch.as_tensor(MEL.filters()), MEL.sr)
 
     def change(mel: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
-        a, b = augment(mel.flatten(1, 2), chroma.flatten(1, 2), rng, centres)
+        a, b = augment(part, mel.flatten(1, 2), chroma.flatten(1, 2), rng, centres)
         return a.view_as(mel), b.view_as(chroma)
 
     return change
@@ -93,7 +94,7 @@ def changes_of(augment: Augment, seed: int) -> Change:
 def make_rows(
     data: LiveData,
     texture: Texture,
-    augment: Augment,
+    part: AugmentPart,
     seed: int = 0,
     *,
     copies: float = 0.5,
@@ -106,7 +107,7 @@ def make_rows(
     inside a fold, so that no fold is heard through another.
     """
     rng = np.random.default_rng(seed)
-    changed = changes_of(augment, seed)
+    changed = changes_of(part, seed)
     folds = tuple(sorted({c.fold for c in data.clips if c.fold >= 0}))  # TEST58 is below 0
     curve = [i for i in data.where("curve", folds) if len(data.mel[i]) >= 20]
     counts: dict[str, int] = {}

@@ -13,57 +13,31 @@ from typing import Any
 import numpy as np
 
 from models.live.texture import Texture
-from offline.batches.live.data import SR, TEST58, LiveData
+from offline.batches.live.data import TEST58, LiveData
 from offline.batches.live.statistics import make_rows, textures
-from offline.datasets import load_dataset
-from offline.datasets.audio import read_mono
 from offline.evaluation.live.baselines import fit_boosting, predict_boosting, score_boosting
-from offline.evaluation.live.predict import Steps, run_clips, run_sound
-from offline.evaluation.live.scores import FROM, constant_of, labels_of, score_fold
-from offline.export.onnx import attach_metrics
-from offline.features.corruptions import CHANGES
+from offline.evaluation.live.predict import Steps, run_clips
+from offline.evaluation.live.scores import FROM, constant_of, labels_of, over_seeds, score_fold
+from offline.evaluation.live.sounds import demo, not_music_of, robustness
 from offline.files import write_json
 from offline.progress import say
 from offline.recipes.live import plan_of
-from offline.reporting.live.page import write_page
-from offline.reporting.live.table import over_seeds, table_lines
-from offline.training.live.build import (
+from offline.training.live.run import (
     artefact_of,
     load_kernel,
     members_of,
     recipe_of_run,
+    shipped_of,
 )
-from offline.training.live.members import Member
-from streammer.audio.resample import resample
 from streammer.errors import InputError
 from streammer.inference.model import load_model
 
-__all__ = ["evaluate_live", "shipped_of"]
-
-DOCS = Path(__file__).resolve().parents[3] / "docs"
-DEFAULT = "live"
-"""Recipe whose figures are the documentation's; those of others stay in their run."""
-SONGS_CHANGED = 30
-"""Songs of each fold whose sound is changed."""
+__all__ = ["evaluate_live", "metrics_of"]
 
 
-def shipped_of(run: Path) -> Path:
-    """Return the artefact of a run that ships.
-
-    Raises
-    ------
-    InputError
-        There is none: `export` has not run.
-    """
-    for path in sorted(run.glob("*.onnx")):
-        return path
-    raise InputError(f"{run}: no exported artefact; run `python -m offline export {run}` first")
-
-
-def evaluate_live(run: Path, data: LiveData) -> list[str]:
-    """Score everything that is not scored yet, write ``scores.json``; lines of the table."""
-    recipe = recipe_of_run(run)
-    plan = plan_of(recipe)
+def evaluate_live(run: Path, data: LiveData) -> dict[str, Any]:
+    """Score everything that is not scored yet; keep it in ``scores.json`` and return it."""
+    plan = plan_of(recipe_of_run(run))
     path = run / "scores.json"
     body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     folds = body.setdefault("folds", {})
@@ -85,22 +59,18 @@ def evaluate_live(run: Path, data: LiveData) -> list[str]:
         body["boosting"] = _boosting(run, data)
         write_json(path, body)
     if "robustness" not in body:
-        body["robustness"] = _robustness(run, data)
+        body["robustness"] = robustness(run, data)
         write_json(path, body)
     if "demo" not in body:
-        body["demo"] = _demo(run, data)
+        body["demo"] = demo(run, data)
         write_json(path, body)
-    shipped = shipped_of(run)
-    model = load_model(shipped)
+    model = load_model(shipped_of(run))
     if "shipped" not in body:
         body["shipped"] = {
             "test58": test58(model, data, run), "not_music": not_music_of(model, data)
         }  # fmt: skip
         write_json(path, body)
-    attach_metrics(shipped, metrics_of(body))
-    page = write_page(run, body, data, DOCS if recipe.name == DEFAULT else run)
-    say(f"{page}: written")
-    return table_lines(body)
+    return body
 
 
 def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,98 +154,3 @@ def test58(model: Steps, data: LiveData, run: Path) -> dict[str, float]:
         "inside2_arousal": float((inside[..., 1] < 2).mean()),
         "songs": len(songs),
     }
-
-
-def _robustness(run: Path, data: LiveData) -> dict[str, dict[str, float]]:
-    """Mean change of valence and arousal when the sound is changed, over all folds."""
-    plan = plan_of(recipe_of_run(run))
-    moved: dict[str, list[np.ndarray]] = {name: [] for name in CHANGES}
-    for member in members_of(plan)[: plan.folds]:
-        model = load_model(artefact_of(run, member))
-        songs = data.first_clips((member.fold,))
-        chosen = np.random.default_rng(3).permutation(songs)[:SONGS_CHANGED]
-        for i in chosen:
-            path = data.clips[int(i)].path
-            if path is None:
-                continue
-            y = resample(*_native(path))
-            plain = run_sound(model, y)[FROM:, :2]
-            for name, change in CHANGES.items():
-                moved[name].append(np.abs(run_sound(model, change(y))[FROM:20, :2] - plain))
-    return {
-        name: {axis: float(np.mean([m[:, k].mean() for m in all_]))
-               for k, axis in enumerate(("valence", "arousal"))}
-        for name, all_ in moved.items() if all_
-    }  # fmt: skip
-
-
-def _demo(run: Path, data: LiveData) -> dict[str, float]:
-    """Run the full 45 s excerpts, each through the artefact that has not heard its fold.
-
-    Root mean square error of blocks of the excerpt; curves go to ``raw/demo.npz``.
-    """
-    plan = plan_of(recipe_of_run(run))
-    root = Path(json.loads((run / "live.json").read_text(encoding="utf-8"))["data"])
-    dataset = load_dataset(root)
-    fold_of = {c.song: c.fold for c in data.clips}
-    curves: dict[str, np.ndarray] = {}
-    for song in dataset:
-        files = [c for c in song.clips if c.path.parent.name == "demo"]
-        labels = dataset.labels(song.id)
-        fold = fold_of.get(song.uid, -1)
-        if not files or labels is None or not 0 <= fold < plan.folds:
-            continue
-        model = load_model(artefact_of(run, Member(fold, 0)))
-        mood = run_sound(model, resample(*_native(files[0].path)))
-        t = 0.5 * np.arange(1, len(mood) + 1)
-        true = np.stack([np.interp(t, labels.t_s, x, left=np.nan, right=np.nan)
-                         for x in (labels.valence, labels.arousal)], 1)  # fmt: skip
-        curves[song.id] = np.concatenate((true, mood[:, :4]), 1)[:88]
-    if not curves:
-        return {}
-    np.savez_compressed(run / "raw" / "demo.npz", **curves)
-    stacked = np.stack([c for c in curves.values() if len(c) == 88])
-    out: dict[str, float] = {"songs": len(curves)}
-    for first, last in ((30, 44), (44, 60), (60, 74), (74, 88)):
-        part = stacked[:, first:last]
-        for k, axis in enumerate(("valence", "arousal")):
-            error = np.sqrt(np.nanmean((part[..., k] - part[..., 2 + k]) ** 2))
-            out[f"rmse_{axis}_{first / 2:g}_{last / 2:g}s"] = float(error)
-    return out
-
-
-def _native(path: Path) -> tuple[np.ndarray, int, int]:
-    y, sr = read_mono(path)
-    return y, sr, SR
-
-
-def not_music_of(model: Any, data: LiveData) -> dict[str, Any]:
-    """Score sounds that are no music: largest |V|, |A| after 2 s, sigma over the prior's.
-
-    White noise, hum and a tone are made here with other seeds than in training; recorded speech
-    and noise come from the folder ``not_music`` of the data, if there.
-    """
-    rng = np.random.default_rng(99)
-    n = 12 * SR
-    t = np.arange(n) / SR
-    sounds: dict[str, np.ndarray] = {
-        "white noise": 0.1 * rng.standard_normal(n),
-        "hum 50 Hz": sum(0.1 / k * np.sin(2 * np.pi * 50 * k * t) for k in (1, 2, 3, 5))
-        + 0.001 * rng.standard_normal(n),
-        "tone 440 Hz": 0.1 * np.sin(2 * np.pi * 440 * t),
-    }
-    for path in sorted({c.path.parents[2] for c in data.clips if c.path}, key=str):
-        for file in sorted((path / "not_music").glob("*.opus")):
-            sounds[file.stem] = resample(*_native(file))
-    prior = [model.prior[a].sd for a in ("valence", "arousal")]
-    out = {}
-    for name, y in sounds.items():
-        mood = run_sound(model, np.asarray(y, np.float32))
-        late = mood[min(4, len(mood) - 1) :]
-        out[name] = {
-            "valence": float(np.abs(late[:, 0]).max()),
-            "arousal": float(np.abs(late[:, 1]).max()),
-            "sigma_valence": float(late[:, 2].mean() / prior[0]),
-            "sigma_arousal": float(late[:, 3].mean() / prior[1]),
-        }
-    return out

@@ -1,6 +1,7 @@
 """Figures of the table of aims, from predictions and labels alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -10,7 +11,8 @@ from offline.batches.live.data import LiveData
 from offline.evaluation.live.predict import Steps, run_batch, run_clips, run_stream
 
 __all__ = [
-    "FROM", "calibration", "constant_of", "half_scores", "mood_scores", "reaction", "score_fold",
+    "FROM", "calibration", "constant_of", "half_scores", "labels_of", "mood_scores", "n_seeds",
+    "over_seeds", "reaction", "score_fold",
 ]  # fmt: skip
 
 FROM = 5
@@ -149,3 +151,18 @@ def score_fold(
     if joins:
         scores |= reaction(model, data, clips, curves=raw)
     return scores, raw
+
+
+def over_seeds(folds: Mapping[str, Mapping[str, float]], key: str) -> tuple[float, float]:
+    """Mean over folds and seeds, and the spread over seeds of the mean over folds."""
+    seeds = sorted({int(s["seed"]) for s in folds.values()})
+    means = [
+        float(np.nanmean([s[key] for s in folds.values() if int(s["seed"]) == seed and key in s]))
+        for seed in seeds
+    ]
+    return float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else 0.0
+
+
+def n_seeds(body: Mapping[str, Any]) -> int:
+    """How many seeds the fold figures come from."""
+    return len({int(s["seed"]) for s in body["folds"].values()})

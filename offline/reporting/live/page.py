@@ -10,9 +10,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from offline.batches.live.data import LiveData
-from offline.evaluation.live.scores import FROM
+from offline.evaluation.live.scores import FROM, n_seeds
 from offline.files import write_text
-from offline.reporting.live.table import n_seeds, table_markdown
+from offline.reporting.live.table import table_markdown
 
 __all__ = ["write_page"]
 

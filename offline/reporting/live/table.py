@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Row", "n_seeds", "over_seeds", "rows_of", "table_lines", "table_markdown"]
+from offline.evaluation.live.scores import n_seeds, over_seeds
+
+__all__ = ["Row", "rows_of", "table_lines", "table_markdown"]
 
 Row = tuple[str, str, str, str, str, str]
 """What, measured, constant, boosting, at least, stretch."""
@@ -40,21 +42,6 @@ _CHANGES = (
     ("gain +12 dB", "≤ .01"), ("gain -12 dB", "≤ .01"), ("low-pass 4 kHz", "≤ .03"),
     ("MP3 64 kbit/s", "≤ .03"), ("room", "≤ .05"), ("pink noise 20 dB", "≤ .03"),
 )  # fmt: skip
-
-
-def over_seeds(folds: Mapping[str, Mapping[str, float]], key: str) -> tuple[float, float]:
-    """Mean over folds and seeds, and the spread over seeds of the mean over folds."""
-    seeds = sorted({int(s["seed"]) for s in folds.values()})
-    means = [
-        float(np.nanmean([s[key] for s in folds.values() if int(s["seed"]) == seed and key in s]))
-        for seed in seeds
-    ]
-    return float(np.mean(means)), float(np.std(means, ddof=1)) if len(means) > 1 else 0.0
-
-
-def n_seeds(body: Mapping[str, Any]) -> int:
-    """How many seeds the fold figures come from."""
-    return len({int(s["seed"]) for s in body["folds"].values()})
 
 
 def _number(value: float) -> str:

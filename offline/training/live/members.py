@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from models.live.net import LiveNet
 from offline.batches.live.batches import Batch, Batches
-from offline.batches.live.data import CLUSTERS, GENRES, LiveData
+from offline.batches.live.data import LiveData
 from offline.files import write_json, write_with
 from offline.progress import say
-from offline.recipes.live import LivePlan
+from offline.recipes.live import CLUSTERS, GENRES, LivePlan
 from offline.recipes.recipe import Recipe
 from offline.training.losses import binary, detached_nll, masked_mean, squared
 from streammer.errors import InputError

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from models.live.mlp import HEADS, Perceptron, Perceptrons, scaled
 from models.live.texture import Texture
-from offline.batches.live.data import CLUSTERS, GENRES, LiveData
+from offline.batches.live.data import LiveData
 from offline.batches.live.statistics import Rows, changes_of, stack, textures
-from offline.features.augment import Augment
+from offline.recipes.live import CLUSTERS, GENRES, AugmentPart, PerceptronPart
 
-__all__ = ["Pairs", "PerceptronPart", "fit_perceptrons", "make_pairs"]
+__all__ = ["Pairs", "fit_perceptrons", "make_pairs"]
 
 _AT = (9, 19)
 """Steps of a clip that pairs are taken from: after 5 s and 10 s."""
@@ -27,39 +27,6 @@ _AUXILIARY = 2 + CLUSTERS + len(GENRES)
 _LIMIT = 4.0
 _QUADRANT = 0.25
 """How far from 0 the valence and arousal of a clip with a known quadrant is drawn, and how much."""
-
-
-@dataclass(frozen=True)
-class PerceptronPart:
-    """Settings of the perceptrons.
-
-    Parameters
-    ----------
-    members, hidden : int
-        How many, and the size of the first hidden layer; no members for no perceptrons.
-    dropout, noise : float
-        Noise is added to the scaled statistics (each has a spread of 1).
-    epochs, batch : int
-    lr, weight_decay : float
-    half, same, guess, words, cluster, genre : float
-        Weights of the losses beside that of valence and arousal: halves, agreement of changed
-        copies, guessed labels of songs without, and of the heads that exist in training only.
-    """
-
-    members: int = 4
-    hidden: int = 128
-    dropout: float = 0.4
-    noise: float = 0.3
-    epochs: int = 12
-    batch: int = 256
-    lr: float = 2e-3
-    weight_decay: float = 0.05
-    half: float = 1.0
-    same: float = 0.1
-    guess: float = 0.5
-    words: float = 0.3
-    cluster: float = 0.08
-    genre: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -101,7 +68,7 @@ class Pairs:
         )  # fmt: skip
 
 
-def make_pairs(data: LiveData, texture: Texture, augment: Augment, seed: int = 0) -> Pairs:
+def make_pairs(data: LiveData, texture: Texture, augment: AugmentPart, seed: int = 0) -> Pairs:
     """Hear every clip of 10 s or more as it is, through poor equipment, and in a noisy room."""
     clips = [i for i, c in enumerate(data.clips) if c.music and c.fold >= 0
              and len(data.mel[i]) > _AT[-1]]  # fmt: skip

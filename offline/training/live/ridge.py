@@ -4,16 +4,15 @@ A held-out fold gives no row, no centre and no scale. Sigma is learned from erro
 the inner fits have not heard.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 
 from models.live.mood import KernelMood, doubt_features
 from models.live.texture import Texture
 from offline.batches.live.statistics import Rows
+from offline.recipes.live import KernelPart
 
-__all__ = ["KernelPart", "fit_kernel"]
+__all__ = ["fit_kernel", "group_weights"]
 
 _GROUPS = (
     ("bands", 40), ("spread", 40), ("rise", 40), ("cepstra", 57), ("contrast", 20), ("shape", 6),
@@ -21,48 +20,9 @@ _GROUPS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class KernelPart:
-    """Settings of the kernel machine.
-
-    Parameters
-    ----------
-    memory_s, threshold : float
-        Of `models.live.texture.Texture`.
-    gamma, ridge, ridge_half, ridge_sigma : float
-        Width of the kernels; strength of the ridge for mood, halves and sigma.
-    doubt_directions : int
-        Principal directions that sigma depends on, beside the mood itself.
-    songs, clips : int
-        Centres: songs with curves, clips with quadrants.
-    directions : int
-        Principal directions that distances are measured in.
-    weights : dict
-        Of feature groups; 1 where not named.
-    copies : float
-        Weight of changed copies beside their originals; 0 for none.
-    sounds : float
-        Weight of a sound that is no music beside a song.
-    """
-
-    memory_s: float = 8.0
-    threshold: float = 1.35
-    gamma: float = 0.3
-    ridge: float = 0.3
-    ridge_half: float = 0.3
-    ridge_sigma: float = 1.0
-    doubt_directions: int = 8
-    songs: int = 600
-    clips: int = 400
-    directions: int = 96
-    limit: float = 5.0
-    copies: float = 0.5
-    sounds: float = 1.0
-    weights: dict[str, float] = field(default_factory=lambda: {"key": 2.0, "chords": 1.3})
-
-    def group_weights(self) -> np.ndarray:
-        """Weight of every feature [shape=(n_features,)]."""
-        return np.concatenate([np.full(n, self.weights.get(name, 1.0)) for name, n in _GROUPS])
+def group_weights(part: KernelPart) -> np.ndarray:
+    """Weight of every feature [shape=(n_features,)]."""
+    return np.concatenate([np.full(n, part.weights.get(name, 1.0)) for name, n in _GROUPS])
 
 
 def fit_kernel(
@@ -88,7 +48,7 @@ def fit_kernel(
     a, b = (rows.without(held_out) for rows in (moods, halves))
     known = a.centre
     shift, sd = a.x[known].mean(0), a.x[known].std(0) + 1e-6
-    weights = part.group_weights()
+    weights = group_weights(part)
     scale = weights / np.sqrt((weights**2).sum()) / sd
     limit = part.limit * weights / np.sqrt((weights**2).sum())
     level = lambda x: np.clip((x - shift) * scale, -limit, limit)  # noqa: E731

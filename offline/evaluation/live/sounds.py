@@ -1,0 +1,119 @@
+"""Artefacts on whole sounds: changed recordings, long excerpts, sounds that are no music."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from offline.batches.live.data import SR, LiveData
+from offline.datasets import load_dataset
+from offline.datasets.audio import read_mono
+from offline.evaluation.live.predict import run_sound
+from offline.evaluation.live.scores import FROM
+from offline.features.corruptions import CHANGES
+from offline.recipes.live import plan_of
+from offline.training.live.members import Member
+from offline.training.live.run import artefact_of, members_of, recipe_of_run
+from streammer.audio.resample import resample
+from streammer.inference.model import load_model
+
+__all__ = ["demo", "not_music_of", "robustness"]
+
+SONGS_CHANGED = 30
+"""Songs of each fold whose sound is changed."""
+
+
+def robustness(run: Path, data: LiveData) -> dict[str, dict[str, float]]:
+    """Mean change of valence and arousal when the sound is changed, over all folds."""
+    plan = plan_of(recipe_of_run(run))
+    moved: dict[str, list[np.ndarray]] = {name: [] for name in CHANGES}
+    for member in members_of(plan)[: plan.folds]:
+        model = load_model(artefact_of(run, member))
+        songs = data.first_clips((member.fold,))
+        chosen = np.random.default_rng(3).permutation(songs)[:SONGS_CHANGED]
+        for i in chosen:
+            path = data.clips[int(i)].path
+            if path is None:
+                continue
+            y = resample(*_native(path))
+            plain = run_sound(model, y)[FROM:, :2]
+            for name, change in CHANGES.items():
+                moved[name].append(np.abs(run_sound(model, change(y))[FROM:20, :2] - plain))
+    return {
+        name: {axis: float(np.mean([m[:, k].mean() for m in all_]))
+               for k, axis in enumerate(("valence", "arousal"))}
+        for name, all_ in moved.items() if all_
+    }  # fmt: skip
+
+
+def demo(run: Path, data: LiveData) -> dict[str, float]:
+    """Run the full 45 s excerpts, each through the artefact that has not heard its fold.
+
+    Root mean square error of blocks of the excerpt; curves go to ``raw/demo.npz``.
+    """
+    plan = plan_of(recipe_of_run(run))
+    root = Path(json.loads((run / "live.json").read_text(encoding="utf-8"))["data"])
+    dataset = load_dataset(root)
+    fold_of = {c.song: c.fold for c in data.clips}
+    curves: dict[str, np.ndarray] = {}
+    for song in dataset:
+        files = [c for c in song.clips if c.path.parent.name == "demo"]
+        labels = dataset.labels(song.id)
+        fold = fold_of.get(song.uid, -1)
+        if not files or labels is None or not 0 <= fold < plan.folds:
+            continue
+        model = load_model(artefact_of(run, Member(fold, 0)))
+        mood = run_sound(model, resample(*_native(files[0].path)))
+        t = 0.5 * np.arange(1, len(mood) + 1)
+        true = np.stack([np.interp(t, labels.t_s, x, left=np.nan, right=np.nan)
+                         for x in (labels.valence, labels.arousal)], 1)  # fmt: skip
+        curves[song.id] = np.concatenate((true, mood[:, :4]), 1)[:88]
+    if not curves:
+        return {}
+    np.savez_compressed(run / "raw" / "demo.npz", **curves)
+    stacked = np.stack([c for c in curves.values() if len(c) == 88])
+    out: dict[str, float] = {"songs": len(curves)}
+    for first, last in ((30, 44), (44, 60), (60, 74), (74, 88)):
+        part = stacked[:, first:last]
+        for k, axis in enumerate(("valence", "arousal")):
+            error = np.sqrt(np.nanmean((part[..., k] - part[..., 2 + k]) ** 2))
+            out[f"rmse_{axis}_{first / 2:g}_{last / 2:g}s"] = float(error)
+    return out
+
+
+def _native(path: Path) -> tuple[np.ndarray, int, int]:
+    y, sr = read_mono(path)
+    return y, sr, SR
+
+
+def not_music_of(model: Any, data: LiveData) -> dict[str, Any]:
+    """Score sounds that are no music: largest |V|, |A| after 2 s, sigma over the prior's.
+
+    White noise, hum and a tone are made here with other seeds than in training; recorded speech
+    and noise come from the folder ``not_music`` of the data, if there.
+    """
+    rng = np.random.default_rng(99)
+    n = 12 * SR
+    t = np.arange(n) / SR
+    sounds: dict[str, np.ndarray] = {
+        "white noise": 0.1 * rng.standard_normal(n),
+        "hum 50 Hz": sum(0.1 / k * np.sin(2 * np.pi * 50 * k * t) for k in (1, 2, 3, 5))
+        + 0.001 * rng.standard_normal(n),
+        "tone 440 Hz": 0.1 * np.sin(2 * np.pi * 440 * t),
+    }
+    for path in sorted({c.path.parents[2] for c in data.clips if c.path}, key=str):
+        for file in sorted((path / "not_music").glob("*.opus")):
+            sounds[file.stem] = resample(*_native(file))
+    prior = [model.prior[a].sd for a in ("valence", "arousal")]
+    out = {}
+    for name, y in sounds.items():
+        mood = run_sound(model, np.asarray(y, np.float32))
+        late = mood[min(4, len(mood) - 1) :]
+        out[name] = {
+            "valence": float(np.abs(late[:, 0]).max()),
+            "arousal": float(np.abs(late[:, 1]).max()),
+            "sigma_valence": float(late[:, 2].mean() / prior[0]),
+            "sigma_arousal": float(late[:, 3].mean() / prior[1]),
+        }
+    return out

@@ -1,0 +1,123 @@
+"""The folder of a live run: what is kept in it, under which names, and how it is read back."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.live.mlp import Perceptron, Perceptrons
+from models.live.mood import KernelMood
+from models.live.texture import Texture
+from offline.recipes.live import LivePlan
+from offline.recipes.recipe import Recipe, load_recipe
+from offline.training.live.members import EVERY, Member
+from streammer.errors import InputError
+
+__all__ = [
+    "artefact_of", "is_live_run", "kernel_path", "load_kernel", "load_perceptrons", "members_of",
+    "networks_of", "perceptrons_path", "recipe_of_run", "shipped_of",
+]  # fmt: skip
+
+ARTEFACTS = "artefacts"
+
+
+def is_live_run(run: Path) -> bool:
+    """Whether a folder is a run of the live family."""
+    return (run / "live.json").is_file()
+
+
+def recipe_of_run(run: Path) -> Recipe:
+    """Return the recipe that a run keeps.
+
+    Raises
+    ------
+    InputError
+        The folder is no live run.
+    """
+    if not is_live_run(run):
+        raise InputError(
+            f"{run}: no run of the live model; expected live.json as `train` writes it"
+        )
+    return load_recipe(str(run / "recipe.toml"))
+
+
+def members_of(plan: LivePlan) -> list[Member]:
+    """All members of a plan: every fold held out once with every seed."""
+    return [Member(fold, seed) for seed in range(plan.seeds) for fold in range(plan.folds)]
+
+
+def networks_of(plan: LivePlan) -> list[Member]:
+    """All networks of a plan: those of its members, and the one that ships, taught by all folds."""
+    seeds = range(plan.network_seeds)
+    return [Member(fold, s) for s in seeds for fold in range(plan.folds)] + [Member(EVERY, 0)]
+
+
+def kernel_path(run: Path, fold: int | None, seed: int) -> Path:
+    """Where a fitted kernel machine is kept."""
+    return run / "kernels" / f"{'all' if fold is None else f'fold{fold}'}-seed{seed}.pt"
+
+
+def perceptrons_path(run: Path, fold: int | None, seed: int) -> Path:
+    """Where fitted perceptrons are kept."""
+    return run / "perceptrons" / kernel_path(run, fold, seed).name
+
+
+def artefact_of(run: Path, member: Member) -> Path:
+    """Artefact of one fold and seed, kept in the run."""
+    return run / ARTEFACTS / f"live-{member.name}.onnx"
+
+
+def shipped_of(run: Path) -> Path:
+    """Return the artefact of a run that ships.
+
+    Raises
+    ------
+    InputError
+        There is none: `export` has not run.
+    """
+    for path in sorted(run.glob("*.onnx")):
+        return path
+    raise InputError(f"{run}: no exported artefact; run `python -m offline export {run}` first")
+
+
+def _fitted(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise InputError(f"{path}: not trained yet; run `train` again to finish it")
+    body: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return body
+
+
+def load_kernel(run: Path, plan: LivePlan, fold: int | None, seed: int) -> KernelMood:
+    """Read a fitted kernel machine.
+
+    Raises
+    ------
+    InputError
+        It is not trained yet.
+    """
+    body = _fitted(kernel_path(run, fold, seed))
+    s, part = body["state"], plan.part
+    texture = Texture(memory_s=part.memory_s, threshold=part.threshold)
+    kernel = KernelMood(
+        texture, s["centres"].T, s["shift"], s["scale"], s["limit"], s["project"], body["gamma"],
+        s["heads"], s["doubt"], s["offset"],
+    )  # fmt: skip
+    kernel.load_state_dict(s)
+    return kernel.eval()
+
+
+def load_perceptrons(run: Path, plan: LivePlan, fold: int | None, seed: int) -> Perceptrons:
+    """Read fitted perceptrons.
+
+    Raises
+    ------
+    InputError
+        They are not trained yet.
+    """
+    body = _fitted(perceptrons_path(run, fold, seed))
+    part, size = plan.perceptron, len(body["shift"])
+    blank = [Perceptron(size, part.hidden, 0, 0.0) for _ in range(part.members)]
+    none = torch.zeros(len(body["offset"]))
+    bag = Perceptrons(blank, body["shift"], body["scale"], none, none)
+    bag.load_state_dict(body)
+    return bag
