@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from offline.datasets.deam import is_clips, is_official, load_clips, load_deam
 from offline.datasets.emomusic import is_emomusic, load_emomusic
+from offline.datasets.mirex import is_mirex, load_mirex
+from offline.datasets.panda4q import is_4q, load_4q
 from offline.datasets.pmemo import is_pmemo, load_pmemo
-from offline.datasets.quadrants import is_4q, is_mirex, load_4q, load_mirex
 from offline.datasets.song import Clip, Curve, Dataset, Findings, Scale, Song
 from offline.datasets.vgmidi import is_vgmidi, load_vgmidi
 from streammer.errors import InputError, UsageError

@@ -2,8 +2,11 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
-__all__ = ["artist_key", "title_key"]
+from offline.datasets.song import Findings, Song
+
+__all__ = ["artist_key", "count_twice", "title_key"]
 
 _GUESTS = re.compile(r"\b(feat|ft|featuring|with guests?|vs)\b.*$")
 _BRACKETS = re.compile(r"[\(\[].*?[\)\]]")
@@ -46,3 +49,17 @@ def title_key(title: str) -> str:
     """Key of a title: case, accents, punctuation and bracketed parts do not count."""
     words = re.findall(r"[a-z0-9]+", re.sub(r"['’`]", "", _BRACKETS.sub(" ", _plain(title))))
     return " ".join(words)
+
+
+def count_twice(songs: Iterable[Song], findings: Findings) -> None:
+    """Count songs of one artist and title among the findings."""
+    seen: dict[tuple[str, str], str] = {}
+    for song in songs:
+        key = artist_key(song.artist), title_key(song.title)
+        if not all(key):
+            continue
+        if key in seen:
+            findings.count(
+                "songs that stand twice (same artist and title)", f"{seen[key]}={song.id}"
+            )
+        seen.setdefault(key, song.id)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["Clip", "Curve", "Dataset", "Findings", "Scale", "Song"]
+__all__ = ["Clip", "Curve", "Dataset", "Findings", "Scale", "Song", "no_curve"]
 
 
 @dataclass(frozen=True)
@@ -213,3 +213,8 @@ class Dataset:
     def labels(self, song_id: str | int) -> Curve | None:
         """Labels of a song over time, None when the set has none for it."""
         return self.curve_of(str(song_id))
+
+
+def no_curve(song_id: str) -> None:
+    """Return no labels over time, for sets that have none."""
+    return None

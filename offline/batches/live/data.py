@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from offline.datasets import Dataset, load_dataset
-from offline.datasets.quadrants import is_4q, is_mirex, load_4q, load_mirex
+from offline.datasets.mirex import is_mirex, load_mirex
+from offline.datasets.panda4q import is_4q, load_4q
 from offline.datasets.song import Clip, Song
 from offline.datasets.splits import artist_folds, is_test58, make_split
 from offline.features.cache import FeatureCache

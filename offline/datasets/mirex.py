@@ -1,0 +1,42 @@
+"""The MIREX-like mood set (Panda et al. 2013): clips in five clusters."""
+
+from pathlib import Path
+
+from offline.datasets.artists import artist_key, count_twice
+from offline.datasets.audio import find_audio
+from offline.datasets.song import Dataset, Findings, Song, no_curve
+from offline.datasets.tables import first_line, number, read_rows
+
+__all__ = ["is_mirex", "load_mirex"]
+
+
+def is_mirex(root: Path) -> bool:
+    """Whether a folder holds the index of the MIREX-like mood set."""
+    return "cluster" in first_line(root / "index.csv")
+
+
+def load_mirex(root: Path) -> Dataset:
+    """Load the MIREX-like set (Panda et al. 2013): five clusters, no valence or arousal."""
+    findings = Findings()
+    path = root / "index.csv"
+    clips = find_audio(root / "audio")
+    songs = []
+    for row in read_rows(path, ["id", "cluster", "category", "artist", "title"]):
+        song = row["id"]
+        songs.append(
+            Song(
+                id=song,
+                dataset="mirex",
+                clips=tuple(clips.get(song, ())),
+                artist=row["artist"],
+                title=row["title"],
+                group=f"cluster {row['cluster']}",
+                raw={"cluster": number(row["cluster"], path, f"song {song}, cluster")},
+            )
+        )
+        if song not in clips:
+            findings.count("songs with labels but no audio", song)
+        if not artist_key(row["artist"]):
+            findings.count("songs without an artist", song)
+    count_twice(songs, findings)
+    return Dataset("mirex", "mirex", root, songs, no_curve, findings=findings)
