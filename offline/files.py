@@ -10,7 +10,7 @@ from typing import Any
 
 from streammer.errors import OutputError
 
-__all__ = ["json_hash", "write_json", "write_text", "write_with"]
+__all__ = ["empty_folder", "json_hash", "write_json", "write_text", "write_with"]
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
@@ -40,6 +40,12 @@ def write_text(path: Path, text: str) -> None:
 
 def _write(part: Path, text: str) -> None:
     part.write_text(text, encoding="utf-8")
+
+
+def empty_folder(path: Path) -> None:
+    """Remove all that a folder holds, and leave the folder."""
+    for entry in sorted(path.rglob("*"), reverse=True):
+        entry.rmdir() if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
 def write_json(path: Path, value: Any) -> None:

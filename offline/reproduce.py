@@ -138,9 +138,9 @@ def reproduce(
     if not todo:
         raise UsageError("nothing to run: no recipe has this mode and kind of labels")
     done = 0
-    for at, (name, recipe) in enumerate(todo):
+    for at, (_, recipe) in enumerate(todo):
         try:
-            run_job(dataset, deam, recipe, find_recipe(name), cache, runs, workers)
+            run_job(dataset, deam, recipe, cache, runs, workers)
             done += 1
         except StreammerError as error:
             say(f"[{at + 1}/{len(todo)}] {recipe.slug}: {error}")
@@ -156,7 +156,6 @@ def run_job(
     dataset: Dataset,
     deam: Path,
     recipe: Recipe,
-    source: Path,
     cache: Path,
     runs: Path,
     workers: int,
@@ -165,10 +164,7 @@ def run_job(
     from offline.evaluation.evaluate import evaluate
     from offline.training.train import train
 
-    run = train(
-        recipe, dataset, data=deam, cache=cache, runs=runs, workers=workers, show=False,
-        recipe_text=source.read_text(encoding="utf-8"),
-    )  # fmt: skip
+    run = train(recipe, dataset, data=deam, cache=cache, runs=runs, workers=workers, show=False)
     if not (run.path / "scores-test.json").exists():
         evaluate(run, dataset, workers=workers, show=False)
     test58 = [s.uid for s in dataset if is_test58(s)]

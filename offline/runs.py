@@ -12,8 +12,8 @@ import numpy as np
 from offline.datasets import Dataset, load_dataset
 from offline.datasets.splits import Split, known_split, make_split
 from offline.features.cache import FeatureCache
-from offline.files import json_hash, write_json, write_text, write_with
-from offline.recipes.recipe import Recipe, recipe_from
+from offline.files import empty_folder, json_hash, write_json, write_text, write_with
+from offline.recipes.recipe import Recipe, recipe_from, recipe_toml
 from streammer.errors import InputError, UsageError
 
 __all__ = ["Predictions", "Run", "make_run", "open_run", "prior_of", "split_for"]
@@ -108,7 +108,6 @@ def make_run(
     cache: Path,
     root: Path,
     *,
-    recipe_text: str = "",
     fresh: bool = False,
     name: str = "",
 ) -> Run:
@@ -131,18 +130,13 @@ def make_run(
                     f"{path}: holds a run of another configuration; choose another --name or "
                     "start anew with --fresh"
                 )
-            _empty(path)
+            empty_folder(path)
     split = split_for(dataset, recipe)
     if not config.exists():
         split.write(path / SPLIT)
-        write_text(path / "recipe.toml", recipe_text)
+        write_text(path / "recipe.toml", recipe_toml(recipe))
         write_json(config, {**body, "cache": str(cache.resolve()), "host": platform.machine()})
     return Run(path, recipe, data, dataset.layout, FeatureCache(cache), split)
-
-
-def _empty(path: Path) -> None:
-    for entry in sorted(path.rglob("*"), reverse=True):
-        entry.rmdir() if entry.is_dir() else entry.unlink()
 
 
 def open_run(path: Path) -> Run:

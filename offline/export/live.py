@@ -1,13 +1,18 @@
 """`export` of the live model: the fitted parts of every fold put together, and what ships."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models.live.ensemble import OUTPUTS, LiveEnsemble
 from models.live.mood import LiveModel
 from offline.batches.live.data import FRONT_ENDS, LiveData
-from offline.export.onnx import export_model
+from offline.evaluation.live.evaluate import metrics_of
+from offline.export.card import REQUIRED
+from offline.export.live_card import sections_of
+from offline.export.onnx import attach_metrics, export_model, write_card
 from offline.progress import say
+from offline.prose import CARDS, prose_of
 from offline.recipes.live import LivePlan, plan_of
 from offline.training.live.members import EVERY, Member, load_member
 from offline.training.live.run import (
@@ -17,8 +22,9 @@ from offline.training.live.run import (
     members_of,
     recipe_of_run,
 )
+from streammer.inference.artefact import graph_hash
 
-__all__ = ["export_live"]
+__all__ = ["export_folds", "export_shipped"]
 
 LICENCE = (
     "weights: for research, as the licences of the training data ask (DEAM: CC BY-NC; 4Q: research "
@@ -26,29 +32,48 @@ LICENCE = (
 )
 
 
-def export_live(
-    run: Path, data: LiveData, to: Path, *, name: str, version: str, sections: Mapping[str, str]
-) -> Path:
-    """Export each fold's and seed's artefact into the run, and the one that ships into `to`.
-
-    The one that ships is made of parts that have heard every fold (the first seed of each).
-    """
-    recipe = recipe_of_run(run)
-    plan = plan_of(recipe)
-    text = (run / "recipe.toml").read_text(encoding="utf-8")
+def export_folds(run: Path, data: LiveData) -> None:
+    """Export the artefact of every fold and seed that is not in the run yet, for evaluation."""
+    plan = plan_of(recipe_of_run(run))
     for member in members_of(plan):
         path = artefact_of(run, member)
         if path.exists():
             continue
         folds = [f for f in range(plan.folds) if f != member.fold]
-        note = {k: f"Held out: fold {member.fold}. Kept for evaluation only." for k in
-                ("Data", "Splits", "Known failures")}  # fmt: skip
+        note = f"Held out: fold {member.fold}. Kept for evaluation only."
+        sections = dict.fromkeys(REQUIRED, note)
         module = _module(run, data, plan, member.fold, member.seed, folds)
-        _export(data, plan, module, folds, path.parent, path.stem, "0", text, note)
+        _export(run, data, module, folds, path.parent, path.stem, "0", sections)
         say(f"{path}: exported")
-    everything = list(range(plan.folds))
-    module = _module(run, data, plan, None, 0, everything)
-    return _export(data, plan, module, everything, to, name, version, text, sections)
+
+
+def export_shipped(
+    run: Path, data: LiveData, to: Path, *, name: str = "", version: str = "1"
+) -> Path:
+    """Export what ships, fitted on every fold (the first seed of each part), into a folder.
+
+    Its card has the figures of `evaluate` where they belong to this graph, and the prose that
+    stands about it in docs/cards.
+
+    Returns
+    -------
+    Path
+        Of the artefact.
+    """
+    recipe = recipe_of_run(run)
+    plan = plan_of(recipe)
+    folds = list(range(plan.folds))
+    module = _module(run, data, plan, None, 0, folds)
+    sections = sections_of(data, plan)
+    path = _export(run, data, module, folds, to, name or recipe.name, version, sections)
+    artefact_hash = graph_hash(path.read_bytes())
+    if prose := prose_of(CARDS, artefact_hash):
+        write_card(path, {**sections, **prose})
+    scores = run / "scores.json"
+    body = json.loads(scores.read_text(encoding="utf-8")) if scores.exists() else {}
+    if body.get("shipped", {}).get("artefact_hash") == artefact_hash:
+        attach_metrics(path, metrics_of(body))
+    return path
 
 
 def _module(
@@ -69,22 +94,26 @@ def _module(
 
 
 def _export(
+    run: Path,
     data: LiveData,
-    plan: LivePlan,
     module: LiveModel,
     folds: Sequence[int],
     to: Path,
     name: str,
     version: str,
-    recipe_text: str,
     sections: Mapping[str, str],
 ) -> Path:
+    plan = plan_of(recipe_of_run(run))
     mean, spread = data.prior(folds)
-    learned = plan.has_networks or plan.has_perceptrons
     counts = {
         kind: len({data.clips[i].song for i in data.where(kind, tuple(folds))})
         for kind in ("curve", "quadrant", "cluster")
     }
+    trained_on = f"DEAM ({counts['curve']} songs)"
+    if data.halves_from == "4Q":
+        trained_on += f", 4Q ({counts['quadrant']} clips)"
+    if counts["cluster"] and (plan.has_networks or plan.has_perceptrons):
+        trained_on += f", MIREX-like ({counts['cluster']} clips)"
     meta = {
         "name": name,
         "version": version,
@@ -96,9 +125,8 @@ def _export(
             for k, axis in enumerate(("valence", "arousal"))
         },
         "licence": LICENCE,
-        "trained_on": f"DEAM ({counts['curve']} songs), 4Q ({counts['quadrant']} clips)"
-        + (f", MIREX-like ({counts['cluster']} clips)" if learned else ""),
-        "recipe": recipe_text,
+        "trained_on": trained_on,
+        "recipe": (run / "recipe.toml").read_text(encoding="utf-8"),
         "data_hash": data.data_hash(),
     }
     to.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ from streammer.inference.artefact import (
 from streammer.inference.model import Model, build_model
 from streammer.inference.validate import MIN_OPSET, check_card, check_graph
 
-__all__ = ["TOLERANCE", "attach_metrics", "export_model", "parity"]
+__all__ = ["TOLERANCE", "attach_metrics", "export_model", "parity", "write_card"]
 
 TOLERANCE = 1e-5
 """Largest difference between an artefact and its module, and between batch sizes (contract 1)."""
@@ -105,6 +105,21 @@ def export_model(
     write_text(card_path(path), card)
     write_with(path, lambda part: _write(part, data))
     return path
+
+
+def write_card(path: Path, sections: Mapping[str, str]) -> None:
+    """Write the card of an artefact anew, with its facts and metrics as they are.
+
+    Parameters
+    ----------
+    path : Path
+        Of the artefact.
+    sections : mapping of str to str
+        See `offline.export.card.make_card`.
+    """
+    data = read_artefact(path)
+    card = make_card(build_model(data, path), graph_hash(data), sections)
+    write_text(card_path(path), card)
 
 
 def attach_metrics(path: Path, metrics: Mapping[str, Any]) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import tomli_w
 
 from streammer.errors import InputError, UsageError
 from streammer.frontend import FrontEndSpec
@@ -26,6 +27,7 @@ __all__ = [
     "find_recipe",
     "load_recipe",
     "recipe_from",
+    "recipe_toml",
 ]
 
 RECIPES = Path(__file__).parent
@@ -312,3 +314,27 @@ def _lay(body: dict[str, Any], over: dict[str, Any]) -> None:
 def all_recipes() -> list[str]:
     """Names of the recipes that come with the laboratory."""
     return sorted(p.stem for p in RECIPES.rglob("*.toml"))
+
+
+def recipe_toml(recipe: Recipe) -> str:
+    """Return a recipe as a file that `load_recipe` reads: all that differs from the defaults.
+
+    Overlays and changes are laid over it already, so that the text is what was trained.
+    """
+    blank = Recipe(recipe.name, "live", NetworkPart(recipe.network.name)).to_dict()
+    kept = {"name", "family", "mode"}
+    return tomli_w.dumps(_differing(recipe.to_dict(), blank, kept))
+
+
+def _differing(body: dict[str, Any], blank: dict[str, Any], kept: set[str]) -> dict[str, Any]:
+    """Leave out what equals the blank and what is None, at every depth; `kept` stays."""
+    out: dict[str, Any] = {}
+    for key, value in body.items():
+        default = blank.get(key)
+        if isinstance(value, dict) and isinstance(default, dict):
+            value = _differing(value, default, kept)
+            if value:
+                out[key] = value
+        elif value is not None and (key in kept or value != default):
+            out[key] = value
+    return out

@@ -28,7 +28,6 @@ def train(
     data: Path,
     cache: Path,
     runs: Path,
-    recipe_text: str = "",
     name: str = "",
     fresh: bool = False,
     workers: int = 1,
@@ -52,9 +51,7 @@ def train(
     InputError
         The data set has nothing to train or validate on.
     """
-    run = make_run(
-        recipe, data, dataset, cache, runs, recipe_text=recipe_text, fresh=fresh, name=name
-    )
+    run = make_run(recipe, data, dataset, cache, runs, fresh=fresh, name=name)
     if run.fitted:
         say(f"{run.path}: already trained; use --fresh to start anew")
         return run

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +29,13 @@ from streammer.errors import InputError
 from streammer.frontend import FrontEnd, FrontEndSpec
 
 __all__ = [
-    "CHROMA", "FRONT_ENDS", "MEL", "SR", "STEP_S", "TEST58", "LiveClip", "LiveData", "load_live",
+    "CHROMA", "FRONT_ENDS", "MEL", "SPAN", "SR", "STEP_S", "TEST58", "LiveClip", "LiveData",
+    "clips_of", "load_live", "sets_of",
 ]  # fmt: skip
 
 STEP_S = 0.5
+SPAN = 20
+"""Steps of a clip that is trained on and scored: 10 s."""
 MEL = FrontEndSpec("mel", SR, 1024, 441, 80, fmin=30.0, fmax=11000.0)
 CHROMA = FrontEndSpec("chroma", SR, 8192, 2205, 12)
 FRONT_ENDS = {"features.mel": MEL, "features.chroma": CHROMA}
@@ -93,12 +96,15 @@ class LiveData:
     chroma : list of Tensor [shape=(steps, 5, 12)]
     notes : list of str
         What was left out, counted.
+    halves_from : str
+        Where the labels of positive and energetic come from.
     """
 
     clips: list[LiveClip] = field(default_factory=list)
     mel: list[Tensor] = field(default_factory=list)
     chroma: list[Tensor] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    halves_from: str = "4Q"
 
     def add(self, clip: LiveClip, mel: np.ndarray, chroma: np.ndarray) -> None:
         """Add a clip; whole steps only."""
@@ -140,6 +146,31 @@ class LiveData:
         return digest.hexdigest()[:16]
 
 
+def sets_of(root: Path) -> list[Dataset]:
+    """Load the tables of every set that lies in a folder: DEAM, and 4Q and MIREX inside it.
+
+    Raises
+    ------
+    InputError
+        The folder holds no data set.
+    """
+    found = [load_dataset(root)]
+    if is_4q(root / "4q"):
+        found.append(load_4q(root / "4q"))
+    if is_mirex(root / "mirex"):
+        found.append(load_mirex(root / "mirex"))
+    return found
+
+
+def clips_of(sets: Sequence[Dataset]) -> list[tuple[Dataset, Song, Clip]]:
+    """Return all clips of sets but the demo excerpts.
+
+    These are the same seconds again, from another coding; they are kept for figures.
+    """
+    every = ((d, s, c) for d in sets for s in d for c in s.clips)
+    return [(d, s, c) for d, s, c in every if c.path.parent.name != "demo"]
+
+
 def load_live(
     root: Path, cache: FeatureCache, *, sounds: int = 220, workers: int = 1, show: bool = False
 ) -> LiveData:
@@ -162,18 +193,13 @@ def load_live(
     UsageError
         A song or artist in two folds.
     """
-    deam = load_dataset(root)
-    sets = [deam]
-    if is_4q(root / "4q"):
-        sets.append(load_4q(root / "4q"))
-    if is_mirex(root / "mirex"):
-        sets.append(load_mirex(root / "mirex"))
+    sets = sets_of(root)
     songs = [s for d in sets for s in d]
     folds = artist_folds(songs)
     make_split(songs, 0)  # refuses a song, recording or artist on two sides
     words = _words_of(root)
     data = LiveData()
-    wanted = [(d, s, c) for d in sets for s in d for c in s.clips]
+    wanted = clips_of(sets)
     lost = sum(not s.clips for s in songs)
     if lost:
         data.notes.append(f"{lost} of {len(songs)} songs have no audio and teach nothing")
@@ -185,8 +211,6 @@ def load_live(
                 data.notes.append(line)
         wanted = [w for w in wanted if w[2].path not in missed.reasons]
     for dataset, song, clip in wanted:
-        if clip.path.parent.name == "demo":
-            continue  # the same seconds again, from another coding; kept for figures
         fold = TEST58 if is_test58(song) else folds[song.uid]
         _add(data, dataset, song, clip, fold, cache, words)
     if not any(c.has_curve for c in data.clips):
@@ -194,6 +218,13 @@ def load_live(
             f"{root}: no audio with valence and arousal over time; expected DEAM there "
             "(`python -m offline data check` says what is missing)"
         )
+    if not any(len(c.labels) >= SPAN and np.isfinite(c.labels[-1]).all() for c in data.clips):
+        raise InputError(
+            f"{root}: no song has {SPAN * STEP_S:g} s of sound with labels; expected DEAM's "
+            "excerpts of 45 s or clips of 10 s"
+        )
+    if not any(c.quadrant for c in data.clips):
+        _halves_from_curves(data)
     for k, y in enumerate(not_music(sounds)):
         mel, chroma = (_features(y, spec) for spec in FRONT_ENDS.values())
         labels = np.full((len(y) // (SR // 2), 2), np.nan, np.float32)
@@ -226,23 +257,53 @@ def _add(
             labels[:, k] = np.interp(t, curve.t_s, axis, left=np.nan, right=np.nan)
     cluster = song.raw.get("cluster")
     quadrant = song.quadrant
-    data.add(
-        LiveClip(
-            f"{song.uid}@{clip.offset_s:g}",
-            song.uid,
-            fold,
-            labels,
-            clip.path,
-            (float(quadrant in ("Q1", "Q4")), float(quadrant in ("Q1", "Q2")))
-            if quadrant
-            else None,
-            None if cluster is None else int(cluster) - 1,
-            _genres(song.genre),
-            words.get(song.uid),
-        ),
-        mel,
-        chroma,
+    for span in _spans(labels):
+        start_s = clip.offset_s + STEP_S * span.start
+        data.add(
+            LiveClip(
+                f"{song.uid}@{start_s:g}",
+                song.uid,
+                fold,
+                labels[span],
+                clip.path,
+                (float(quadrant in ("Q1", "Q4")), float(quadrant in ("Q1", "Q2")))
+                if quadrant
+                else None,
+                None if cluster is None else int(cluster) - 1,
+                _genres(song.genre),
+                words.get(song.uid),
+            ),
+            mel[span.start * 25 :],
+            chroma[span.start * 5 :],
+        )
+
+
+def _spans(labels: np.ndarray) -> list[slice]:
+    """Cut a long clip with labels over time into spans of `SPAN` steps that have them.
+
+    DEAM's excerpts are 45 s long and labelled from 15 s on. A clip of one span, and one without
+    such labels, stays whole.
+    """
+    steps, known = len(labels), np.flatnonzero(np.isfinite(labels).all(1))
+    if not len(known) or steps <= SPAN or (known[0] == 0 and steps < 2 * SPAN):
+        return [slice(0, steps)]
+    first = min(int(known[0]), steps - SPAN)
+    count = max(1, (int(known[-1]) + 1 - first) // SPAN)
+    return [slice(first + SPAN * k, first + SPAN * (k + 1)) for k in range(count)]
+
+
+def _halves_from_curves(data: LiveData) -> None:
+    """Take half-plane labels from the signs of valence and arousal: nothing else has them."""
+    data.halves_from = "the signs of DEAM's labels"
+    data.notes.append(
+        "no 4Q in this folder: p_positive and p_energetic are trained on the signs of valence and "
+        "arousal"
     )
+    for i, clip in enumerate(data.clips):
+        if clip.has_curve:
+            valence, arousal = np.nanmean(clip.labels, 0)
+            quadrant = (float(valence > 0), float(arousal > 0))
+            data.clips[i] = replace(clip, quadrant=quadrant)
 
 
 def check_labels(uid: str, valence: np.ndarray, arousal: np.ndarray) -> None:

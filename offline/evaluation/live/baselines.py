@@ -8,7 +8,14 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from models.live.texture import Texture
 from offline.batches.live.data import LiveData
 from offline.batches.live.statistics import Rows, textures
-from offline.evaluation.live.scores import FROM, half_scores, labels_of, mood_scores
+from offline.evaluation.live.scores import (
+    FROM,
+    half_clips,
+    half_scores,
+    labels_of,
+    mood_scores,
+    scored_clips,
+)
 
 __all__ = ["Boosting", "fit_boosting", "score_boosting"]
 
@@ -37,18 +44,17 @@ def score_boosting(
     boosting: Boosting, data: LiveData, texture: Texture, fold: int, constant: np.ndarray
 ) -> dict[str, float]:
     """Figures of a held-out fold, each clip heard from a fresh start."""
-    clips = [i for i in data.first_clips((fold,)) if len(data.mel[i]) >= 20
-             and np.isfinite(data.clips[i].labels[FROM:20]).all()]  # fmt: skip
+    clips = scored_clips(data, fold)
     parts = [_fresh(data, texture, clips[k : k + 64], 20) for k in range(0, len(clips), 64)]
     x = np.concatenate(parts)[:, FROM:]
     p = predict_boosting(boosting, x)
     y = labels_of(data, clips)
     scores = mood_scores(y, p, constant)
     scores["movement"] = float(np.abs(np.diff(p, axis=1)).mean())
-    long = [i for i in data.where("quadrant", (fold,)) if len(data.mel[i]) >= 40]
+    long, steps = half_clips(data, fold)
     if long:
         z = np.concatenate(
-            [_fresh(data, texture, long[k : k + 64], 40) for k in range(0, len(long), 64)]
+            [_fresh(data, texture, long[k : k + 64], steps) for k in range(0, len(long), 64)]
         )
         taken = z[:, FROM::6]
         flat = taken.reshape(-1, taken.shape[2])

@@ -17,7 +17,14 @@ from offline.batches.live.data import TEST58, LiveData
 from offline.batches.live.statistics import make_rows, textures
 from offline.evaluation.live.baselines import fit_boosting, predict_boosting, score_boosting
 from offline.evaluation.live.predict import Steps, run_clips
-from offline.evaluation.live.scores import FROM, constant_of, labels_of, over_seeds, score_fold
+from offline.evaluation.live.scores import (
+    FROM,
+    constant_of,
+    labels_of,
+    over_seeds,
+    score_fold,
+    scored_clips,
+)
 from offline.evaluation.live.sounds import demo, not_music_of, robustness
 from offline.files import write_json
 from offline.progress import say
@@ -30,6 +37,7 @@ from offline.training.live.run import (
     shipped_of,
 )
 from streammer.errors import InputError
+from streammer.inference.artefact import graph_hash
 from streammer.inference.model import load_model
 
 __all__ = ["evaluate_live", "metrics_of"]
@@ -65,10 +73,13 @@ def evaluate_live(run: Path, data: LiveData) -> dict[str, Any]:
         body["demo"] = demo(run, data)
         write_json(path, body)
     model = load_model(shipped_of(run))
-    if "shipped" not in body:
+    shipped = graph_hash(model.data)
+    if body.get("shipped", {}).get("artefact_hash") != shipped:
         body["shipped"] = {
-            "test58": test58(model, data, run), "not_music": not_music_of(model, data)
-        }  # fmt: skip
+            "artefact_hash": shipped,
+            "test58": test58(model, data, run),
+            "not_music": not_music_of(model, data),
+        }
         write_json(path, body)
     return body
 
@@ -104,7 +115,7 @@ def _boosting(run: Path, data: LiveData) -> dict[str, Any]:
         fitted = fit_boosting(*rows, fold)
         out[f"fold{fold}"] = score_boosting(fitted, data, kernel.texture, fold, constant)
         say(f"boosting without fold {fold}: skill V {out[f'fold{fold}']['skill_valence']:.3f}")
-    songs = _test58(data)
+    songs = scored_clips(data, TEST58)
     if songs:
         fitted = fit_boosting(*rows, None)
         p = predict_boosting(fitted, _features58(data, kernel.texture, songs))
@@ -119,13 +130,6 @@ def _features58(data: LiveData, texture: Texture, songs: Sequence[int]) -> np.nd
     return textures(texture, mel, chroma)[:, FROM:]
 
 
-def _test58(data: LiveData) -> list[int]:
-    return [
-        i for i in data.first_clips((TEST58,))
-        if len(data.mel[i]) >= 20 and np.isfinite(data.clips[i].labels[FROM:20]).all()
-    ]  # fmt: skip
-
-
 def _per_song(y: np.ndarray, p: np.ndarray) -> dict[str, float]:
     rmse = np.sqrt(np.mean((p[..., :2] - y) ** 2, axis=1)).mean(0)
     return {"rmse_valence": float(rmse[0]), "rmse_arousal": float(rmse[1])}
@@ -133,7 +137,7 @@ def _per_song(y: np.ndarray, p: np.ndarray) -> dict[str, float]:
 
 def test58(model: Steps, data: LiveData, run: Path) -> dict[str, float]:
     """Per-song RMSE on the 58 songs beside the constant's; calibration there."""
-    songs = _test58(data)
+    songs = scored_clips(data, TEST58)
     if not songs:
         return {}
     y = labels_of(data, songs)

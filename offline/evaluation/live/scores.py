@@ -7,12 +7,12 @@ import numpy as np
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from offline.batches.live.data import LiveData
+from offline.batches.live.data import SPAN, LiveData
 from offline.evaluation.live.predict import Steps, run_batch, run_clips, run_stream
 
 __all__ = [
-    "FROM", "calibration", "constant_of", "half_scores", "labels_of", "mood_scores", "n_seeds",
-    "over_seeds", "reaction", "score_fold",
+    "FROM", "calibration", "constant_of", "half_clips", "half_scores", "labels_of", "mood_scores",
+    "n_seeds", "over_seeds", "reaction", "score_fold", "scored_clips",
 ]  # fmt: skip
 
 FROM = 5
@@ -24,6 +24,14 @@ def constant_of(data: LiveData, folds: Sequence[int]) -> np.ndarray:
     """Mean valence and arousal of all labels of folds: what the constant says."""
     labels = np.concatenate([data.clips[i].labels for i in data.first_clips(tuple(folds))])
     return np.nanmean(labels, 0)
+
+
+def scored_clips(data: LiveData, fold: int) -> list[int]:
+    """Return the clips of a fold that have a label at every scored step, one a song."""
+    return [
+        i for i in data.first_clips((fold,))
+        if len(data.mel[i]) >= SPAN and np.isfinite(data.clips[i].labels[FROM:SPAN]).all()
+    ]  # fmt: skip
 
 
 def labels_of(data: LiveData, clips: Sequence[int]) -> np.ndarray:
@@ -55,16 +63,34 @@ def calibration(y: np.ndarray, mood: np.ndarray) -> dict[str, float]:
     return out
 
 
+def half_clips(data: LiveData, fold: int) -> tuple[list[int], int]:
+    """Return the clips of a fold with half-plane labels, and how many steps of each are scored.
+
+    Clips of 20 s where there are any (4Q has them), else of 10 s.
+    """
+    known = data.where("quadrant", (fold,))
+    long = [i for i in known if len(data.mel[i]) >= 2 * SPAN]
+    return (long, 2 * SPAN) if long else ([i for i in known if len(data.mel[i]) >= SPAN], SPAN)
+
+
 def half_scores(half: np.ndarray, p: np.ndarray) -> dict[str, float]:
-    """Of ``[clips, 2]`` (positive, energetic) and their probabilities."""
+    """Score probabilities ``[clips, 2]`` (positive, energetic) against half-plane labels.
+
+    An area under the curve is left out where all labels of its clips are the same.
+    """
     hot = half[:, 1] > 0.5
-    return {
-        "auc_energetic": float(roc_auc_score(half[:, 1], p[:, 1])),
-        "auc_positive": float(roc_auc_score(half[:, 0], p[:, 0])),
-        "auc_positive_energetic_half": float(roc_auc_score(half[hot, 0], p[hot, 0])),
-        "auc_positive_calm_half": float(roc_auc_score(half[~hot, 0], p[~hot, 0])),
-        "quadrant_accuracy": float(((p > 0.5) == (half > 0.5)).all(1).mean()),
+    every = np.ones(len(half), bool)
+    out = {
+        name: float(roc_auc_score(half[rows, k], p[rows, k]))
+        for name, rows, k in (
+            ("auc_energetic", every, 1),
+            ("auc_positive", every, 0),
+            ("auc_positive_energetic_half", hot, 0),
+            ("auc_positive_calm_half", ~hot, 0),
+        )
+        if len(set(half[rows, k].tolist())) == 2
     }
+    return out | {"quadrant_accuracy": float(((p > 0.5) == (half > 0.5)).all(1).mean())}
 
 
 def reaction(
@@ -125,10 +151,7 @@ def score_fold(
     model: Steps, data: LiveData, fold: int, constant: np.ndarray, *, joins: bool = True
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """All figures of a model on a fold that it has not heard, and its raw predictions."""
-    clips = [
-        i for i in data.first_clips((fold,))
-        if len(data.mel[i]) >= 20 and np.isfinite(data.clips[i].labels[FROM:20]).all()
-    ]  # fmt: skip
+    clips = scored_clips(data, fold)
     y = labels_of(data, clips)
     fresh = run_clips(model, data, clips, 20)
     stream = run_stream(model, data, clips, 20)
@@ -141,11 +164,10 @@ def score_fold(
         scores[f"after_cut_{axis}"] = float(at_cut[0] - at_cut[1])
     scores["movement"] = float(np.abs(np.diff(stream[:, FROM:, :2], axis=1)).mean())
     raw = {"y": y, "fresh": fresh, "stream": stream}
-    halves = [i for i in data.where("quadrant", (fold,)) if len(data.mel[i]) >= 20]
+    halves, steps = half_clips(data, fold)
     if halves:
-        long = [i for i in halves if len(data.mel[i]) >= 40]
-        moods = run_clips(model, data, long, 40)
-        half = np.array([data.clips[i].quadrant for i in long])
+        moods = run_clips(model, data, halves, steps)
+        half = np.array([data.clips[i].quadrant for i in halves])
         scores |= half_scores(half, moods[:, FROM:, 4:6].mean(1))
         raw |= {"half": half, "quadrant": moods}
     if joins:

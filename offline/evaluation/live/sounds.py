@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from offline.batches.live.data import SR, LiveData
+from offline.batches.live.data import SPAN, SR, STEP_S, LiveData
 from offline.datasets import load_dataset
 from offline.datasets.audio import read_mono
 from offline.evaluation.live.predict import run_sound
@@ -37,9 +37,10 @@ def robustness(run: Path, data: LiveData) -> dict[str, dict[str, float]]:
             if path is None:
                 continue
             y = resample(*_native(path))
+            y = y[: round(SPAN * STEP_S * SR)]
             plain = run_sound(model, y)[FROM:, :2]
             for name, change in CHANGES.items():
-                moved[name].append(np.abs(run_sound(model, change(y))[FROM:20, :2] - plain))
+                moved[name].append(np.abs(run_sound(model, change(y))[FROM:SPAN, :2] - plain))
     return {
         name: {axis: float(np.mean([m[:, k].mean() for m in all_]))
                for k, axis in enumerate(("valence", "arousal"))}
@@ -69,10 +70,11 @@ def demo(run: Path, data: LiveData) -> dict[str, float]:
         true = np.stack([np.interp(t, labels.t_s, x, left=np.nan, right=np.nan)
                          for x in (labels.valence, labels.arousal)], 1)  # fmt: skip
         curves[song.id] = np.concatenate((true, mood[:, :4]), 1)[:88]
-    if not curves:
+    whole = [c for c in curves.values() if len(c) == 88]
+    if not whole:
         return {}
     np.savez_compressed(run / "raw" / "demo.npz", **curves)
-    stacked = np.stack([c for c in curves.values() if len(c) == 88])
+    stacked = np.stack(whole)
     out: dict[str, float] = {"songs": len(curves)}
     for first, last in ((30, 44), (44, 60), (60, 74), (74, 88)):
         part = stacked[:, first:last]

@@ -10,8 +10,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from offline.batches.live.data import LiveData
-from offline.evaluation.live.scores import FROM, n_seeds
+from offline.evaluation.live.scores import FROM, n_seeds, scored_clips
 from offline.files import write_text
+from offline.prose import DOCS, prose_of
 from offline.reporting.live.table import table_markdown
 
 __all__ = ["write_page"]
@@ -52,6 +53,7 @@ def write_page(run: Path, body: dict[str, Any], data: LiveData, out: Path) -> Pa
         seeds=n_seeds(body),
         table=table_markdown(body),
         failures=failures,
+        findings=_findings(body),
         sounds=_sounds(body),
         demo=_demo_text(body),
     )
@@ -163,8 +165,7 @@ def _failures(
     names = []
     for name in raws:
         fold = int(name.removeprefix("fold").split("-")[0])
-        clips = [i for i in data.first_clips((fold,)) if len(data.mel[i]) >= 20
-                 and np.isfinite(data.clips[i].labels[FROM:20]).all()]  # fmt: skip
+        clips = scored_clips(data, fold)
         names += [data.clips[i].song for i in clips]
     wrong = (np.abs(y - mood[..., :2]) / mood[..., 2:4]).mean((1, 2))
     lines = [
@@ -190,6 +191,12 @@ def _demo_text(body: dict[str, Any]) -> str:
     return f" (RMSE arousal / valence by seconds heard: {', '.join(said)})" if said else ""
 
 
+def _findings(body: dict[str, Any]) -> str:
+    """Return what people wrote about the artefact that was scored, with a blank line after."""
+    sections = prose_of(DOCS / "live", body.get("shipped", {}).get("artefact_hash", ""))
+    return "".join(f"## {title}\n\n{text}\n\n" for title, text in sections.items())
+
+
 def _sounds(body: dict[str, Any]) -> str:
     lines = ["| sound | largest abs V | largest abs A | sigma V | sigma A |", "|" + " --- |" * 5]
     for name, s in body.get("shipped", {}).get("not_music", {}).items():
@@ -213,27 +220,7 @@ fold and is scored on the 58 songs alone.
 
 {table}
 
-## What falls short, and why
-
-- Accuracy. Every learner that was tried on the same statistics (Gaussian and Laplace kernels,
-  boosting, perceptrons, a metric learned from gradients) and the networks on spectra end within
-  .01 to .03 of each other, and mixtures of them gain .01 (the ablations in the card): what limits
-  is the data, some 1,600 songs of ten seconds, not the learner. The recipe takes DEAM's full
-  excerpts, four times the sound, by the same command; that is the next step.
-- Which song is wrong. An error cannot be foreseen from the sound: the disagreement of kernel
-  machine and perceptrons has a rank correlation of .01 with it, the deviation of emoMusic's raters
-  (699 songs, known, not predicted) of .00 and .02. What is left is the mood itself: calm songs are
-  missed by more than loud ones, and a quadratic of the mood says nearly all that kernels on all
-  statistics said. Sigma is right on the average, and says little about single songs.
-- Low-pass and noise. Perceptrons that are made to say the same of changed copies stay under .03,
-  and lose .02 of arousal's skill (ablations: "copies must agree"); the weight chosen is a tenth.
-- After a cut, and reaction. The last second and a half stays in memory when it is cleared, and a
-  cut falls anywhere in a step: a little of the old song is heard for a while (+.005). Half a second
-  of smoothing buys the movement per step and costs .2 to .3 s of reaction; the recipe has both.
-- Entanglement. Heads of the kernel machine are solved apart, so valence shares nothing with
-  arousal; what is left of it lies in the music. Above, valence is scored inside each half.
-
-## Sounds that are no music (shipped artefact; sigma in units of the prior's)
+{findings}## Sounds that are no music (shipped artefact; sigma in units of the prior's)
 
 {sounds}
 

@@ -11,20 +11,27 @@ from models.live.texture import Texture
 from offline.batches.live.data import LiveData, load_live
 from offline.batches.live.statistics import Rows, fit_change, make_rows
 from offline.features.cache import FeatureCache
-from offline.files import write_json, write_text, write_with
+from offline.files import write_with
 from offline.progress import say
 from offline.recipes.live import LivePlan, plan_of
 from offline.recipes.recipe import Recipe
 from offline.training.live.members import train_members
 from offline.training.live.mlp import fit_perceptrons, make_pairs
 from offline.training.live.ridge import fit_kernel
-from offline.training.live.run import kernel_path, networks_of, perceptrons_path
+from offline.training.live.run import kernel_path, networks_of, perceptrons_path, start_run
+from streammer.errors import UsageError
 
 __all__ = ["train_live"]
 
 
 def train_live(
-    recipe: Recipe, recipe_text: str, root: Path, cache: Path, run: Path, *, workers: int = 1
+    recipe: Recipe,
+    root: Path,
+    cache: Path,
+    run: Path,
+    *,
+    fresh: bool = False,
+    workers: int = 1,
 ) -> LiveData:
     """Train everything that is not there yet in the run's folder.
 
@@ -32,23 +39,38 @@ def train_live(
     ----------
     recipe : Recipe
         Of the family ``live``.
-    recipe_text : str
-        Kept in the run and in every artefact.
     root, cache, run : Path
         Data, cached features, folder of the run.
+    fresh : bool
+        Throw an earlier run of this folder away.
     workers : int
         Processes for missing features.
+
+    Raises
+    ------
+    UsageError
+        The folder holds a run of another configuration, or the songs do not fill the folds.
     """
     plan = plan_of(recipe)
+    start_run(run, recipe, root, cache, fresh=fresh)
     data = load_live(root, FeatureCache(cache), workers=workers)
     for note in data.notes[:20]:
         say(note)
-    write_text(run / "recipe.toml", recipe_text)
-    write_json(run / "live.json", {"data": str(root.resolve()), "cache": str(cache.resolve())})
+    _check_folds(data, plan)
     if plan.has_networks:
         train_members(data, recipe, plan, run, networks_of(plan))
     train_kernels(data, plan, run)
     return data
+
+
+def _check_folds(data: LiveData, plan: LivePlan) -> None:
+    for fold in range(plan.folds):
+        if not data.first_clips((fold,)):
+            songs = len(data.first_clips(tuple(range(plan.folds))))
+            raise UsageError(
+                f"fold {fold} of {plan.folds} has no song of the {songs} with labels; give more "
+                "songs, or fewer folds by --set network.options.folds=N"
+            )
 
 
 def train_kernels(data: LiveData, plan: LivePlan, run: Path) -> None:

@@ -1,5 +1,6 @@
 """The folder of a live run: what is kept in it, under which names, and how it is read back."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,17 @@ import torch
 from models.live.mlp import Perceptron, Perceptrons
 from models.live.mood import KernelMood
 from models.live.texture import Texture
+from offline.batches.live.data import LiveData, load_live
+from offline.features.cache import FeatureCache
+from offline.files import empty_folder, write_json, write_text
 from offline.recipes.live import LivePlan
-from offline.recipes.recipe import Recipe, load_recipe
+from offline.recipes.recipe import Recipe, load_recipe, recipe_toml
 from offline.training.live.members import EVERY, Member
-from streammer.errors import InputError
+from streammer.errors import InputError, UsageError
 
 __all__ = [
     "artefact_of", "is_live_run", "kernel_path", "load_kernel", "load_perceptrons", "members_of",
-    "networks_of", "perceptrons_path", "recipe_of_run", "shipped_of",
+    "networks_of", "open_data", "perceptrons_path", "recipe_of_run", "shipped_of", "start_run",
 ]  # fmt: skip
 
 ARTEFACTS = "artefacts"
@@ -68,16 +72,39 @@ def artefact_of(run: Path, member: Member) -> Path:
 
 
 def shipped_of(run: Path) -> Path:
-    """Return the artefact of a run that ships.
+    """Artefact of all folds, as it is kept in the run."""
+    return run / f"{recipe_of_run(run).name}.onnx"
+
+
+def start_run(run: Path, recipe: Recipe, data: Path, cache: Path, *, fresh: bool = False) -> None:
+    """Write what the next commands need into a run's folder, or find it there.
 
     Raises
     ------
-    InputError
-        There is none: `export` has not run.
+    UsageError
+        The folder holds a run of another recipe or data set.
     """
-    for path in sorted(run.glob("*.onnx")):
-        return path
-    raise InputError(f"{run}: no exported artefact; run `python -m offline export {run}` first")
+    body = {"data": str(data.resolve()), "cache": str(cache.resolve())}
+    text, there = recipe_toml(recipe), run / "live.json"
+    if there.exists() and not fresh:
+        old = json.loads(there.read_text(encoding="utf-8"))
+        same = (run / "recipe.toml").read_text(encoding="utf-8") == text
+        if same and old["data"] == body["data"]:
+            return
+        raise UsageError(
+            f"{run}: holds a run of another configuration; choose another --name or start anew "
+            "with --fresh"
+        )
+    if fresh and there.exists():
+        empty_folder(run)
+    write_text(run / "recipe.toml", text)
+    write_json(there, body)
+
+
+def open_data(run: Path, *, workers: int = 1) -> LiveData:
+    """Load the data that a run was trained on."""
+    body = json.loads((run / "live.json").read_text(encoding="utf-8"))
+    return load_live(Path(body["data"]), FeatureCache(Path(body["cache"])), workers=workers)
 
 
 def _fitted(path: Path) -> dict[str, Any]:

@@ -1,0 +1,99 @@
+"""`data`: look at a data set, download one, or make one."""
+
+from pathlib import Path
+
+from cyclopts import App
+
+from offline.cli.options import DataPath, data_folder
+
+__all__ = ["data_app"]
+
+data_app = App(name="data", help="Look at a data set, download one, or make one.")
+
+
+@data_app.command
+def check(path: Path, *, layout: str | None = None) -> None:
+    """Say what a data set holds, what is missing, and which figures can be computed from it.
+
+    Parameters
+    ----------
+    path
+        Folder of the data set.
+    layout
+        deam, clips, emomusic, pmemo, 4q, mirex or vgmidi; recognised by default.
+
+    Examples
+    --------
+    python -m offline data check ~/DEAM
+    python -m offline data check ~/4q
+    """
+    from offline.datasets.check import check_dataset
+
+    for line in check_dataset(path, layout):
+        print(line)
+
+
+@data_app.command
+def get(name: str = "deam", *, to: Path = Path("DEAM"), yes: bool = False) -> None:
+    """Download a data set: resumable, checksum where known, its licence shown first.
+
+    Parameters
+    ----------
+    name
+        Data set; deam.
+    to
+        Folder to unpack into.
+    yes
+        Accept the licence without being asked.
+
+    Examples
+    --------
+    python -m offline data get deam --to ~/DEAM
+    """
+    from offline.datasets.download import get_dataset
+
+    get_dataset(name, to, accept=yes)
+
+
+@data_app.command
+def explain(topic: str, path: DataPath = None) -> None:
+    """Compute what a published figure means from DEAM's own labels.
+
+    Parameters
+    ----------
+    topic
+        exchange, constants, generator or joint-split.
+    path
+        Folder of DEAM or of its clips.
+
+    Examples
+    --------
+    python -m offline data explain constants ~/DEAM
+    """
+    from offline.reporting.literature import explain as explain_topic
+
+    for line in explain_topic(data_folder(path), topic):
+        print(line)
+
+
+@data_app.command
+def make(
+    to: Path, *, layout: str = "deam", songs: int = 30, seconds: float = 45.0, seed: int = 0
+) -> None:
+    """Make a synthetic data set in a published layout: sound that follows known VA.
+
+    Parameters
+    ----------
+    to
+        Folder to write.
+    layout
+        deam, clips, emomusic, pmemo, 4q or mirex.
+
+    Examples
+    --------
+    python -m offline data make /tmp/deam --songs 30
+    """
+    from offline.datasets.synthetic import make_dataset
+
+    made = make_dataset(to, layout, n_songs=songs, seconds=seconds, seed=seed)
+    print(f"{to}: {len(made)} songs in the layout of {layout}")

@@ -1,0 +1,144 @@
+"""The research block of the README, line by line, on a small synthetic DEAM folder."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from offline.cli import main
+from streammer.inference.artefact import read_metadata
+from streammer.inference.model import load_model
+
+ROOT = Path(__file__).parents[2]
+# The default live recipe, as small as it still has all of its parts.
+SMALL = [
+    f"--set=network.options.{name}"
+    for name in (
+        "net.channels=[4, 4, 6, 8]", "net.embedding=12", "kernel.songs=20", "kernel.clips=12",
+        "perceptrons.members=2", "perceptrons.hidden=16", "perceptrons.epochs=2", "mix.curve=8",
+        "mix.quadrant=4", "mix.cluster=2", "mix.sound=2", "folds=2", "seeds=1",
+    )
+] + ["--epochs=1"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Folder with a data set as `data make` writes it: bare DEAM, 45 s excerpts, no 4Q."""
+    root = tmp_path_factory.mktemp("research")
+    assert main(["data", "make", str(root / "DEAM"), "--songs", "26"]) == 0
+    return root
+
+
+@pytest.fixture
+def here(place, monkeypatch):
+    monkeypatch.chdir(place)
+    monkeypatch.delenv("STREAMMER_DATA", raising=False)
+    return place
+
+
+@pytest.fixture(scope="module")
+def trained(place):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert main(["features", "live", "--data", "DEAM"]) == 0
+        assert main(["train", "live", "--data", "DEAM", *SMALL]) == 0
+    return place / "runs" / "live"
+
+
+def test_features_of_the_live_recipe_are_computed_for_every_clip(here, trained, capsys):
+    assert main(["features", "live", "--data", "DEAM"]) == 0
+    assert "26 of 26 files have features" in capsys.readouterr().out
+    assert len(list((here / "cache" / "features").glob("*/*.npy"))) == 2 * 26
+
+
+def test_the_live_model_trains_on_a_bare_deam_folder(here, trained, capsys):
+    assert main(["train", "live", "--data", "DEAM", *SMALL]) == 0  # finished: nothing to do
+    assert "signs of valence and arousal" in capsys.readouterr().err
+    assert list((trained / "kernels").glob("fold*.pt"))
+    assert list((trained / "perceptrons").glob("fold*.pt"))
+
+
+def test_evaluate_comes_before_or_after_export_and_fills_the_card(here, trained, capsys):
+    docs = {p: p.stat().st_mtime_ns for p in (ROOT / "docs").rglob("*") if p.is_file()}
+    assert main(["export", "runs/live", "--to", "early", "--name", "mine"]) == 0
+    assert "no figures yet" in capsys.readouterr().err
+    assert read_metadata(Path("early/mine.onnx")).metrics == {}
+    assert main(["evaluate", "live"]) == 0
+    assert "skill arousal" in capsys.readouterr().out
+    assert (trained / "live.md").exists()
+    assert main(["export", "runs/live", "--to", "my-models", "--name", "mine"]) == 0
+    meta = read_metadata(Path("my-models/mine.onnx"))
+    assert any("58 songs" in name for name in meta.metrics)
+    assert "DEAM" in meta.trained_on
+    assert "4Q" not in meta.trained_on
+    assert "skill_arousal" in Path("my-models/mine.md").read_text()
+    assert load_model(Path("my-models/mine.onnx")).outputs[:2] == ("valence", "arousal")
+    after = {p: p.stat().st_mtime_ns for p in (ROOT / "docs").rglob("*") if p.is_file()}
+    assert after == docs  # nothing tracked was written
+
+
+def test_reproduce_writes_its_report_beside_the_runs(here, capsys):
+    docs = {p: p.stat().st_mtime_ns for p in (ROOT / "docs").rglob("*") if p.is_file()}
+    line = ["reproduce", "--data", "DEAM", "--quick", "--only", "classical-svr", "--workers", "1"]
+    assert main(line) == 0
+    assert (here / "runs" / "report" / "report.md").exists()
+    assert {p: p.stat().st_mtime_ns for p in (ROOT / "docs").rglob("*") if p.is_file()} == docs
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["features live", "train window-m2", "reproduce --quick", "report", "data explain exchange"],
+)
+def test_without_a_data_set_one_line_says_how_to_name_one(here, line, capsys):
+    assert main(line.split()) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert len(error) == 1
+    assert "--data" in error[0]
+    assert "STREAMMER_DATA" in error[0]
+
+
+def test_the_environment_names_the_data_set(here, monkeypatch, capsys):
+    monkeypatch.setenv("STREAMMER_DATA", "nowhere")
+    assert main(["features", "live"]) == 3
+    assert "nowhere: no such folder" in capsys.readouterr().err
+    assert main(["features", "live", "--data", "DEAM"]) == 0  # the option wins
+    capsys.readouterr()
+
+
+def test_no_command_has_a_data_folder_of_its_own():
+    for path in (ROOT / "offline").rglob("*.py"):
+        assert not re.search(r"shared/data|\.\./", path.read_text()), path
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["live", "--width", "0.5"], "network.width"),
+        (["live", "--fold", "1"], "data.fold"),
+        (["live", "--time-budget", "5"], "training.time_budget_s"),
+        (["live", "--set", "evaluation.stride=2"], "evaluation.stride"),
+        (["live", "--mode", "faithful"], "one form only"),
+        (["classical-svr", "--epochs", "3"], "training.epochs"),
+        (["window-m2", "--image", "64", "64"], "network.image"),
+        (["chroma-lstm", "--width", "0.5"], "network.width"),
+        (["window-m2", "--set", "mode=faithful"], "--mode"),
+        (["window-m2", "--set", "data.labels=static"], "--labels"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(here, args, says, capsys):
+    assert main(["train", *args, "--data", "DEAM"]) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert len(error) == 1
+    assert says in error[0]
+
+
+def test_a_live_run_is_not_gone_on_with_under_other_settings(here, trained, capsys):
+    changed = ["train", "live", "--data", "DEAM", *SMALL, "--set=training.lr=0.001"]
+    assert main(changed) == 2
+    assert "another configuration" in capsys.readouterr().err
+
+
+def test_options_of_the_live_evaluation_that_do_nothing_are_refused(here, trained, capsys):
+    assert main(["evaluate", "runs/live", "--on", "test58"]) == 2
+    assert "--on test58" in capsys.readouterr().err
