@@ -9,8 +9,8 @@ import soundfile
 
 from offline.datasets.song import Clip, Findings
 from streammer.audio.block import SourceEnd
+from streammer.audio.level import clean, downmix
 from streammer.clock import SystemClock
-from streammer.engine.pipeline import clean, downmix
 from streammer.errors import InputError
 from streammer.sources.open import open_source
 

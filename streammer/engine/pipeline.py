@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streammer.audio.block import MIN_SR
+from streammer.audio.level import clean, downmix, level_dbfs
 from streammer.audio.resample import Resampler
 from streammer.errors import InputError, UsageError
 from streammer.frontend.frontend import FrontEnd
@@ -20,12 +21,8 @@ from streammer.frontend.spec import FrontEndSpec
 
 __all__ = [
     "HOLE_FILLED_S",
-    "LEVEL_FLOOR_DBFS",
     "StepInput",
     "StreamPipeline",
-    "clean",
-    "downmix",
-    "level_dbfs",
 ]
 
 Float32 = npt.NDArray[np.float32]
@@ -36,12 +33,6 @@ CLIP_AT = 0.999
 
 CLIPPING_SHARE = 1e-3
 """Share of clipped samples over which a step is called clipping."""
-
-LEVEL_FLOOR_DBFS = -120.0
-
-SOUND_MAX = np.float32(1e6)
-"""Magnitude beyond which a sample is no sound (120 dB over full scale): its power would overflow
-float32. It becomes zero and is counted, like NaN and Inf."""
 
 PORTION_S = 0.1
 """Sound that is transformed at once while a step is gathered, at least [s]."""
@@ -75,14 +66,6 @@ class StepInput:
     level_dbfs: float
     clipping: bool
     fresh: bool
-
-
-def level_dbfs(y: Float32) -> float:
-    """Return the RMS of `y` [shape=(n,)] after its mean is removed [dBFS], at least -120."""
-    centred = y.astype(np.float64)
-    centred -= centred.mean()
-    power = float(np.square(centred).mean())
-    return max(LEVEL_FLOOR_DBFS, 10.0 * float(np.log10(power))) if power > 0 else LEVEL_FLOOR_DBFS
 
 
 class StreamPipeline:
@@ -290,25 +273,3 @@ class StreamPipeline:
 def _joined(parts: list[npt.NDArray[_T]]) -> npt.NDArray[_T]:
     # A single long part is not copied: a whole file may come as one block.
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def clean(samples: Float32) -> tuple[Float32, int]:
-    """Return samples with what is no sound (NaN, Inf, beyond `SOUND_MAX`) as 0, and its count."""
-    with np.errstate(invalid="ignore"):
-        sound = np.abs(samples) <= SOUND_MAX  # false for NaN too
-    if sound.all():
-        return samples, 0
-    lost = int(samples.size - np.count_nonzero(sound))
-    return np.where(sound, samples, np.float32(0.0)), lost
-
-
-def downmix(chosen: Float32) -> Float32:
-    """Return the mean over the channels of samples [shape=(n, channels)]."""
-    # Channel by channel: numpy's mean over a short axis may sum in an order that depends on the
-    # number of rows, and the estimates must not depend on the block size.
-    y: Float32 = chosen[:, 0].copy()
-    for column in range(1, chosen.shape[1]):
-        y += chosen[:, column]
-    if chosen.shape[1] > 1:
-        y *= np.float32(1.0 / chosen.shape[1])
-    return y

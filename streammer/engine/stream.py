@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 
 from streammer import __version__
 from streammer.audio.block import Block, SourceInfo
+from streammer.audio.level import LEVEL_FLOOR_DBFS
 from streammer.clock import Clock
 from streammer.config import StreamConfig
-from streammer.engine.pipeline import LEVEL_FLOOR_DBFS, StepInput, StreamPipeline
+from streammer.engine.pipeline import StepInput, StreamPipeline
 from streammer.engine.post import (
     Gate,
     PostParams,

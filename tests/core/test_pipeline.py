@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streammer.engine.pipeline import StreamPipeline, level_dbfs
+from streammer.audio.level import level_dbfs
+from streammer.engine.pipeline import StreamPipeline
 from streammer.errors import UsageError
 from streammer.frontend import FrontEndSpec
 
