@@ -4,13 +4,15 @@ The same keys stand in Python, JSON, CSV, Parquet and on the wire (docs/design.m
 """
 
 import secrets
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 
 from streammer.clock import Clock
 
 __all__ = [
+    "DECIMALS",
     "STATES",
     "MoodEstimate",
     "Quadrant",
@@ -18,6 +20,7 @@ __all__ = [
     "StreamStatus",
     "new_epoch",
     "quadrant_of",
+    "rounded",
 ]
 
 State = Literal["ended", "degraded", "silent", "warming", "clipping", "live"]
@@ -25,6 +28,16 @@ STATES: tuple[State, ...] = ("ended", "degraded", "silent", "warming", "clipping
 """All states, strongest first."""
 
 Quadrant = Literal["Q1", "Q2", "Q3", "Q4"]
+
+DECIMALS = {
+    **dict.fromkeys(("valence", "arousal", "sigma_valence", "sigma_arousal"), 4),
+    **dict.fromkeys(("p_positive", "p_energetic"), 4),
+    **dict.fromkeys(("t_audio_s", "t_capture", "t_publish", "duration_s"), 6),
+    **dict.fromkeys(("step_s", "latency_s", "uptime_s"), 6),
+    "level_dbfs": 3,
+    "lag_ms": 1,
+}
+"""Decimals that a value carries wherever it is published: more would be noise, and long lines."""
 
 HYSTERESIS = 0.05
 """How far valence or arousal must cross zero before its sign counts as changed."""
@@ -50,13 +63,15 @@ class MoodEstimate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     p_positive, p_energetic : float or None
         Probability that the music belongs to the positive, the energetic half of the plane.
     quadrant : str or None
-        Q1 ++, Q2 -+, Q3 --, Q4 +- (signs of valence, arousal), with hysteresis 0.05.
+        Q1 ++, Q2 -+, Q3 --, Q4 +- (signs of valence, arousal), with hysteresis 0.05; None before
+        the first sound and once silence has taken both under 0.05.
     state : str
         One of `STATES`.
     level_dbfs : float
         RMS of the step after its mean is removed [dBFS], floored at -120.
     lag_ms : float
-        From the moment the step could first be computed to its publication [ms].
+        From the moment the step could first be computed, the wait in a device's ring included, to
+        its publication [ms].
     model : str
         Name of the model, or of several joined by '+'.
     lost_samples : int
@@ -152,6 +167,23 @@ def new_epoch(clock: Clock) -> str:
     """
     ms = int(clock.unix() * 1000.0) & 0xFFFF_FFFF_FFFF
     return f"{ms:012x}{secrets.randbits(16):04x}"
+
+
+def rounded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values of an estimate, a status or a row with the decimals that each carries.
+
+    Examples
+    --------
+    >>> rounded({"valence": 0.12345678, "arousal": -0.00001, "lag_ms": 3.14159, "seq": 7})
+    {'valence': 0.1235, 'arousal': 0.0, 'lag_ms': 3.1, 'seq': 7}
+    """
+    return {
+        # Adding zero makes -0.0, which JSON and CSV would show, a plain zero.
+        name: round(float(value), DECIMALS[name]) + 0.0
+        if isinstance(value, float) and name in DECIMALS
+        else value
+        for name, value in values.items()
+    }
 
 
 def quadrant_of(

@@ -20,7 +20,10 @@ from streammer.estimate import MoodEstimate, StreamStatus
 __all__ = ["RECONNECT_S", "STALE_S", "Subscriber"]
 
 STALE_S = 2.0
-"""Without an estimate for so long, a subscriber calls its stream stale."""
+"""Without an estimate for so long, or for two of its steps, a subscriber calls its stream stale."""
+
+_STEP_MAX_S = 10.0
+"""Longest step that a model may have (docs/design.md, contract 1) [s]."""
 
 RECONNECT_S = 5.0
 """Without any message for so long, a subscriber connects anew [s].
@@ -142,8 +145,15 @@ class Subscriber:
 
     @property
     def stale(self) -> bool:
-        """Whether no estimate has come for more than `STALE_S` (resent ones do not count)."""
-        return self.age_s > STALE_S
+        """Whether no estimate has come for over 2 s, or two steps if that is longer.
+
+        How long a step is, the status tells. Estimates that were sent again do not count.
+        """
+        return self.age_s > self._patience_s(STALE_S)
+
+    def _patience_s(self, least_s: float) -> float:
+        step_s = 0.0 if self._status is None else self._status.step_s
+        return max(least_s, 2.0 * min(step_s, _STEP_MAX_S))
 
     @property
     def skipped(self) -> int:
@@ -197,7 +207,7 @@ class Subscriber:
 
     def _reconnect_if_silent(self) -> None:
         now = self._clock.monotonic()
-        if now - self._contact_at < RECONNECT_S:
+        if now - self._contact_at < self._patience_s(RECONNECT_S):
             return
         self._contact_at = now
         with suppress(zmq.ZMQError):  # libzmq has given it up already
@@ -235,7 +245,8 @@ class Subscriber:
 
     def _follow(self, epoch: str) -> bool:
         """Turn to another epoch, if it began later or the one followed is no longer heard."""
-        silent = self._clock.monotonic() - max(self._heard_at, self._since) > STALE_S
+        age_s = self._clock.monotonic() - max(self._heard_at, self._since)
+        silent = age_s > self._patience_s(STALE_S)
         if epoch < self._epoch and not silent and not self._ended:
             return False
         self._epoch, self._seq, self._ended = epoch, -1, False

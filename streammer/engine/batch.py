@@ -11,15 +11,13 @@ from streammer.inference.backends import LoadedModel
 __all__ = ["step_due"]
 
 
-def step_due(due: Sequence[tuple[Stream, Due]], t_due: float) -> list[MoodEstimate]:
+def step_due(due: Sequence[tuple[Stream, Due]]) -> list[MoodEstimate]:
     """Step the models of all streams that are due, one batch a backend.
 
     Parameters
     ----------
     due : sequence of (Stream, Due)
         At most one step a stream.
-    t_due : float
-        Monotonic time at which the steps could first be computed [s].
     """
     outputs: list[dict[int, dict[str, float]]] = [{} for _ in due]
     members: dict[int, list[tuple[int, int]]] = {}
@@ -45,9 +43,9 @@ def step_due(due: Sequence[tuple[Stream, Due]], t_due: float) -> list[MoodEstima
                 values = map(float, mood)
                 outputs[row][position] = dict(zip(loaded.model.outputs, values, strict=True))
             else:
-                # What a model cannot say is not said: it forgets, and the last mood is held.
+                # No number came of it: the model is reset, and the last mood is held.
                 loaded.backend.reset(slot)
     return [
-        stream.finish(item, [outputs[row][p] for p in sorted(outputs[row])] or None, t_due)
+        stream.finish(item, [outputs[row][p] for p in sorted(outputs[row])] or None)
         for row, (stream, item) in enumerate(due)
     ]

@@ -5,20 +5,22 @@ tick. What it hands over is bounded: a source that may wait is made to, and a de
 not, loses samples in its own ring and counts them.
 """
 
-import queue
 import threading
+from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from streammer.audio.block import BLOCK, Block, Source, SourceEnd, SourceInfo
+from streammer.audio.block import Block, Source, SourceEnd, SourceInfo
 from streammer.clock import Clock
 
-__all__ = ["Arrival", "Capture", "DirectCapture", "ThreadedCapture"]
+__all__ = ["BUFFER_S", "Arrival", "Capture", "DirectCapture", "ThreadedCapture"]
 
 BUFFER_S = 10.0
 """Sound that may wait between the source and the engine [s]."""
 
 _POLL_S = 0.1
+_LEAVE_S = 0.3
+_CLOSE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,26 @@ class Arrival:
     block: Block
     info: SourceInfo
 
+    @property
+    def seconds(self) -> float:
+        """Length of the block [s]."""
+        return len(self.block.samples) / self.info.sr
+
 
 class Capture(Protocol):
-    """Where the engine's loop gets its blocks."""
+    """Where the engine's loop gets its blocks; from `open` on, it owns the source."""
+
+    def open(self) -> SourceInfo:
+        """Open the source and begin to read it."""
+        ...
 
     def get(self, timeout_s: float) -> Arrival | SourceEnd | None:
         """Return the next block, the end, or None if nothing came within `timeout_s`."""
+        ...
+
+    @property
+    def waiting_s(self) -> float:
+        """Sound that was read and waits for `get` [s]."""
         ...
 
     def close(self) -> None:
@@ -44,16 +60,19 @@ class Capture(Protocol):
 class DirectCapture:
     """Read the source where the engine runs: as fast as both can."""
 
+    waiting_s = 0.0
+
     def __init__(self, source: Source, clock: Clock) -> None:
         self._source = source
-        self._clock = clock
+
+    def open(self) -> SourceInfo:
+        """Open the source."""
+        return self._source.open()
 
     def get(self, timeout_s: float) -> Arrival | SourceEnd | None:
         """Return the next block, the end, or None if nothing came within `timeout_s`."""
         item = self._source.read(timeout_s)
-        if isinstance(item, Block):
-            return Arrival(item, self._source.info)
-        return item
+        return Arrival(item, self._source.info) if isinstance(item, Block) else item
 
     def close(self) -> None:
         """Close the source."""
@@ -61,35 +80,55 @@ class DirectCapture:
 
 
 class ThreadedCapture:
-    """Read an open source in a thread of its own.
+    """Read a source in a thread of its own, `BUFFER_S` of sound ahead at most.
 
     An exception that escapes the source is raised again by `get`.
     """
 
     def __init__(self, source: Source, clock: Clock) -> None:
         self._source = source
-        self._clock = clock
-        blocks = max(4, int(BUFFER_S * source.info.sr / BLOCK))
-        self._queue: queue.Queue[Arrival | SourceEnd | BaseException] = queue.Queue(blocks)
+        self._items: deque[Arrival | SourceEnd | BaseException] = deque()
+        self._waiting_s = 0.0
+        self._changed = threading.Condition()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="streammer-capture", daemon=True)
+
+    def open(self) -> SourceInfo:
+        """Open the source here, where its errors are raised; then begin to read it."""
+        info = self._source.open()
         self._thread.start()
+        return info
+
+    @property
+    def waiting_s(self) -> float:
+        """Sound that was read and waits for `get` [s]."""
+        return max(0.0, self._waiting_s)
 
     def get(self, timeout_s: float) -> Arrival | SourceEnd | None:
         """Return the next block, the end, or None if nothing came within `timeout_s`."""
-        try:
-            item = self._queue.get(timeout=max(0.0, timeout_s))
-        except queue.Empty:
-            return None
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._items, max(0.0, timeout_s)):
+                return None
+            item = self._items.popleft()
+            if isinstance(item, Arrival):
+                # Counted anew from nothing each time it runs empty: no error adds up.
+                self._waiting_s = self._waiting_s - item.seconds if self._items else 0.0
+            self._changed.notify_all()
         if isinstance(item, BaseException):
             raise item
         return item
 
     def close(self) -> None:
-        """Stop the thread, then close the source."""
+        """Stop the thread and close the source, which ends a read that waits."""
         self._stop.set()
-        self._thread.join(timeout=2.0)
+        with self._changed:
+            self._changed.notify_all()
+        begun = self._thread.ident is not None
+        if begun:  # most sources are read in no time, and are closed when nobody reads them
+            self._thread.join(timeout=_LEAVE_S)
         self._source.close()
+        if begun:
+            self._thread.join(timeout=_CLOSE_S)
 
     def _run(self) -> None:
         try:
@@ -104,8 +143,9 @@ class ThreadedCapture:
             self._put(error)
 
     def _put(self, item: Arrival | SourceEnd | BaseException) -> None:
-        while not self._stop.is_set():
-            try:
-                return self._queue.put(item, timeout=_POLL_S)
-            except queue.Full:
-                continue
+        with self._changed:
+            self._changed.wait_for(lambda: self._stop.is_set() or self._waiting_s < BUFFER_S)
+            self._items.append(item)
+            if isinstance(item, Arrival):
+                self._waiting_s += item.seconds
+            self._changed.notify_all()

@@ -57,7 +57,7 @@ class StepInput:
         RMS of the mono step after its mean is removed [dBFS].
     clipping : bool
     fresh : bool
-        Whether the features began anew with this step: the models' memory is void.
+        Whether the features began anew with this step: the models' states are void.
     """
 
     index: int
@@ -76,13 +76,21 @@ class StreamPipeline:
     sr, channels : int
         Rate [Hz] and channels of the source.
     specs : sequence of FrontEndSpec
-        Distinct front ends that the models of the stream hear.
+        Distinct front ends, inputs of the stream's models.
     step_s : float
         Time between estimates [s].
     select : tuple of int, or None
         Channels that are averaged, from 1; None means all.
-    first_index : int
-        Index of the first step: a source that comes back at another rate goes on counting.
+    first_index, position : int
+        Index of the first step and position of the first sample, at this rate: a source that comes
+        back at another rate goes on counting.
+
+    Attributes
+    ----------
+    latency_s : float
+        Longest known delay of a resampler: how much later than its end a step is due [s].
+    nonfinite_samples, clipped_samples : int
+        Samples, of the chosen channels, that were no sound and became zero, or at full scale.
 
     Raises
     ------
@@ -100,6 +108,7 @@ class StreamPipeline:
         step_s: float,
         select: tuple[int, ...] | None = None,
         first_index: int = 0,
+        position: int = 0,
     ) -> None:
         if select is not None and max(select) > channels:
             raise UsageError(
@@ -118,18 +127,20 @@ class StreamPipeline:
         self._resamplers = {spec.sr: Resampler(sr, spec.sr) for spec in specs}
         self._front_ends = {spec: FrontEnd(spec) for spec in specs}
         self._index = first_index
-        self._position = round(first_index * step_s * sr)
+        self._position = position
+        # Measured here, before a loop runs: it takes some milliseconds the first time.
+        self.latency_s = max((r.latency_s for r in self._resamplers.values()), default=0.0)
         self._begin()
 
     @property
-    def latency_s(self) -> float:
-        """Longest known delay of a resampler [s]: how much later than its end a step is due."""
-        return max((r.latency_s for r in self._resamplers.values()), default=0.0)
+    def position(self) -> int:
+        """Samples since the stream began, input or known to be lost, at the source's rate."""
+        return self._position
 
     @property
-    def position(self) -> int:
-        """Samples since the stream began, heard or known to be lost, at the source's rate."""
-        return self._position
+    def waiting(self) -> bool:
+        """Whether a whole step was input that only more sound, or `flush`, will let out."""
+        return self._segment_length >= self._boundary(self._index)
 
     @property
     def next_index(self) -> int:
@@ -138,7 +149,7 @@ class StreamPipeline:
 
     @property
     def rates(self) -> list[int]:
-        """Rates that the front ends hear [Hz]."""
+        """Rates of the front ends [Hz]."""
         return sorted(self._resamplers)
 
     def push(self, samples: Float32) -> list[StepInput]:
@@ -154,7 +165,7 @@ class StreamPipeline:
         # Frames go side by side, but not all of a step's: little is left to do at its end.
         if sum(map(len, self._pending)) >= PORTION_S * self.sr:
             self._transform()
-        while self._heard >= self._boundary(self._index):
+        while self.waiting:
             before = self._index
             self._transform()
             steps.extend(self._collect())
@@ -169,26 +180,34 @@ class StreamPipeline:
         if lost <= HOLE_FILLED_S * self.sr:
             return self.push(np.zeros((lost, self.channels), np.float32))
         steps = self.flush()
+        self.restart(lost)
+        return steps
+
+    def restart(self, lost: int = 0) -> None:
+        """Begin the features afresh, `lost` samples after the last: what waits is dropped.
+
+        Time moves on by whole steps, to the nearest; `position` stays exact, so that the time of
+        an unfinished step that is dropped counts, and nothing adds up.
+        """
         self._position += lost
         self._index = max(self._index, round(self._position / (self.sr * self.step_s)))
         self._begin()
-        return steps
 
     def flush(self) -> list[StepInput]:
-        """Drain the resamplers and return the last whole steps; an unfinished one is dropped."""
+        """Drain the resamplers and return the whole steps; an unfinished one stays."""
         self._transform()
         for sr, resampler in self._resamplers.items():
             tail = resampler.flush()
             self._feed(sr, tail)
         return self._collect()
 
-    # A life of the features, from the start or from the end of a long hole. Positions within it
+    # A segment goes from the start, or from a break in the sound, to the next. Positions within it
     # count from its first sample, so that the grid of steps begins there.
 
     def _begin(self) -> None:
         self._origin_index = self._index
         self._origin_position = self._position
-        self._heard = 0
+        self._segment_length = 0
         self._fresh = True
         self._pending: list[Float32] = []
         self._level_parts: list[tuple[Float32, npt.NDArray[np.bool_]]] = []
@@ -200,7 +219,7 @@ class StreamPipeline:
             front_end.prime()
 
     def _boundary(self, index: int) -> int:
-        """Return the number of samples of this life at which step `index` ends."""
+        """Return the number of samples of this segment at which step `index` ends."""
         return round((index + 1 - self._origin_index) * self.step_s * self.sr)
 
     def _clean(self, samples: Float32) -> tuple[Float32, npt.NDArray[np.bool_]]:
@@ -217,7 +236,7 @@ class StreamPipeline:
             return
         self._pending.append(y)
         self._level_parts.append((y, clipped))
-        self._heard += y.size
+        self._segment_length += y.size
         self._position += y.size
 
     def _transform(self) -> None:
@@ -237,7 +256,7 @@ class StreamPipeline:
 
     def _collect(self) -> list[StepInput]:
         steps: list[StepInput] = []
-        while self._heard >= self._boundary(self._index) and all(
+        while self.waiting and all(
             sum(map(len, queue)) >= self._frames_per_step[spec]
             for spec, queue in self._queues.items()
         ):

@@ -1,4 +1,4 @@
-"""From the models' raw outputs to what is said: combine, hold, smooth, decay in silence, name.
+"""From the models' raw outputs to an estimate: combine, hold, smooth, decay in silence, name.
 
 Pure functions over a small state; the rules of the states stand in docs/design.md, contract 2.
 """
@@ -25,7 +25,10 @@ SILENT_AFTER_S = 1.0
 """Sound under the threshold for this long counts as silence [s]."""
 
 RESET_AFTER_S = 3.0
-"""From this much silence on, the models forget: the next song is heard afresh [s]."""
+"""From this much silence on, the models' states are void: the next song begins afresh [s]."""
+
+NEUTRAL = 0.05
+"""In silence, a mood whose valence and arousal are both under this has no quadrant."""
 
 DECAY_S = 5.0 / 3.0
 """Time constant of the way to neutral, and of sigma's growth to the prior: 95 % in 5 s [s]."""
@@ -84,11 +87,12 @@ class PostState:
     Attributes
     ----------
     mood : Mood
-        What was said last.
+        The last estimate.
     quadrant : str or None
+        None before the first sound, and once silence has brought the mood to neutral.
     silent_s, stepped_s : float
-        Silence up to now, and sound heard by the models since they were reset [s].
-    heard : bool
+        Silence up to now, and input of the models since they were reset [s].
+    sounded : bool
         Whether there was any sound yet.
     fresh : bool
         Whether the next estimate of the models replaces `mood` instead of being smoothed into it.
@@ -98,13 +102,13 @@ class PostState:
     quadrant: Quadrant | None = None
     silent_s: float = 0.0
     stepped_s: float = 0.0
-    heard: bool = False
+    sounded: bool = False
     fresh: bool = True
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What the models do with a step: forget first, be stepped, or neither."""
+    """What the models do with a step: be reset first, be stepped, or neither."""
 
     reset: bool
     step: bool
@@ -126,7 +130,7 @@ def gate(params: PostParams, state: PostState, level_dbfs: float, *, fresh: bool
         Whether the features began anew with this step.
     """
     loud = level_dbfs >= params.silence_dbfs
-    held = not loud and (not state.heard or state.silent_s + params.step_s > RESET_AFTER_S)
+    held = not loud and (not state.sounded or state.silent_s + params.step_s > RESET_AFTER_S)
     return Gate(reset=fresh or held, step=not held)
 
 
@@ -151,16 +155,16 @@ def post_step(
     Returns
     -------
     PostState, str
-        The new state, whose `mood` and `quadrant` are to be said, and the stream's state.
+        The new state, with the `mood` and `quadrant` of the estimate, and the stream's state.
     """
     loud = level_dbfs >= params.silence_dbfs
-    heard = state.heard or loud
+    sounded = state.sounded or loud
     silent_s = 0.0 if loud else state.silent_s + params.step_s
     before = 0.0 if fresh else state.stepped_s
     stepped_s = 0.0 if raw is None else before + params.step_s
-    if not heard or silent_s >= SILENT_AFTER_S:
+    if not sounded or silent_s >= SILENT_AFTER_S:
         name: State = "silent"
-        mood = _toward_neutral(params, state.mood) if heard else _neutral(params)
+        mood = _toward_neutral(params, state.mood) if sounded else _neutral(params)
         smooth_from_new = True
     else:
         name = "clipping" if clipping else "live"
@@ -171,9 +175,12 @@ def post_step(
             replace_all = fresh or state.fresh
             mood = _clamped(raw) if replace_all else _smoothed(params, state.mood, raw)
         smooth_from_new = False
-    quadrant = quadrant_of(mood.valence, mood.arousal, state.quadrant)
+    # In silence, and before the first sound, a neutral mood would count as positive and energetic.
+    quadrant = None
+    if name != "silent" or not _is_neutral(mood):
+        quadrant = quadrant_of(mood.valence, mood.arousal, state.quadrant)
     return (
-        PostState(mood, quadrant, silent_s, stepped_s, heard, smooth_from_new),
+        PostState(mood, quadrant, silent_s, stepped_s, sounded, smooth_from_new),
         name,
     )
 
@@ -233,6 +240,10 @@ def _neutral(params: PostParams) -> Mood:
             values[name] = params.prior_sd[axis]
     values |= {name: 0.5 for name in PROBABILITIES if name in params.outputs}
     return Mood(**values)
+
+
+def _is_neutral(mood: Mood) -> bool:
+    return all(abs(getattr(mood, axis) or 0.0) < NEUTRAL for axis in AXES)
 
 
 def _toward_neutral(params: PostParams, mood: Mood) -> Mood:

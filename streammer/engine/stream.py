@@ -1,14 +1,17 @@
-"""All that belongs to one stream: its features, its models' slots, its counters, its last word."""
+"""All that belongs to one stream: its features, its models' slots, its times and its counters."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from streammer import __version__
 from streammer.audio.block import Block, SourceInfo
 from streammer.audio.level import LEVEL_FLOOR_DBFS
 from streammer.clock import Clock
 from streammer.config import StreamConfig
-from streammer.engine.pipeline import StepInput, StreamPipeline
+from streammer.engine.load import Load
+from streammer.engine.pipeline import HOLE_FILLED_S, StepInput, StreamPipeline
 from streammer.engine.post import (
     Gate,
     PostParams,
@@ -18,18 +21,33 @@ from streammer.engine.post import (
     post_degraded,
     post_step,
 )
-from streammer.estimate import MoodEstimate, State, StreamStatus, new_epoch
+from streammer.engine.stamps import Stamps
+from streammer.engine.summary import Counters
+from streammer.engine.ticks import Ticks
+from streammer.estimate import MoodEstimate, State, StreamStatus, new_epoch, rounded
 from streammer.inference.backends import LoadedModel, common_step_s
 
-__all__ = ["Due", "Stream"]
+__all__ = ["STATUS_EVERY_S", "Due", "Stream"]
+
+STATUS_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
 class Due:
-    """A step that is due, and the Unix time at which its last sample was captured [s]."""
+    """A step that is due.
+
+    Attributes
+    ----------
+    step : StepInput
+    t_capture : float
+        Unix time at which its last sample was captured [s].
+    t_due : float
+        Monotonic time at which it could first be computed [s].
+    """
 
     step: StepInput
     t_capture: float
+    t_due: float
 
 
 class Stream:
@@ -43,6 +61,19 @@ class Stream:
     info : SourceInfo
         Of the open source.
     clock : Clock
+
+    Attributes
+    ----------
+    ticks : Ticks
+        When a tick without sound is due.
+    load : Load
+        Whether the models keep up.
+    counters : Counters
+        Of the estimates made.
+    detail : str
+        Why the source ended; empty while it lives, or if it ended in order.
+    unusable : str
+        Why what the source delivers now cannot be used; empty if it can.
 
     Raises
     ------
@@ -71,19 +102,29 @@ class Stream:
         self.lost_samples = 0
         self.t_audio_s = 0.0
         self.t_capture = clock.unix()
-        self._t_block = self.t_capture
+        self.detail = ""
+        self.unusable = ""
         self._clock = clock
         self._t_start = clock.monotonic()
         self._specs = tuple(
             dict.fromkeys(spec for m in models for spec in m.model.front_ends.values())
         )
-        self._pipeline = self._new_pipeline(info, 0)
+        self._pipeline = self._new_pipeline(info)
+        self._stamps = Stamps(info.sr)
+        self._gap = False  # whether sound was left out before the next block
         self._nonfinite_before = 0
         self._clipped_before = 0
-        self._slots = tuple(m.backend.acquire() for m in models)
         self._params = post_params(config, models)
         self._post = init_post(self._params)
         self._level_dbfs = LEVEL_FLOOR_DBFS
+        self._status_due = 0.0
+        self._status_of: tuple[State, bool] | None = None
+        self.ticks = Ticks(self._t_start, self.step_s)
+        self.load = Load(self.step_s, config.name)
+        self.counters = Counters(self.step_s)
+        with ExitStack() as slots:
+            self._slots = tuple(_acquired(m, slots) for m in models)
+            self._release = slots.pop_all()
 
     @property
     def model_name(self) -> str:
@@ -91,37 +132,49 @@ class Stream:
         return "+".join(m.model.meta.name for m in self.models)
 
     @property
-    def heard_s(self) -> float:
-        """Sound heard or known to be lost, unfinished step included [s]."""
+    def audio_s(self) -> float:
+        """Sound input or known to be lost, unfinished step included [s]."""
         return self._pipeline.position / self.info.sr
 
-    @property
-    def latency_s(self) -> float:
-        """Known delay from a step's last sample to its features [s]."""
-        return self._pipeline.latency_s
-
-    def refusal(self, info: SourceInfo) -> str:
-        """Return why a source that came back cannot be heard; empty if it can."""
+    def accepts(self, info: SourceInfo) -> bool:
+        """Return whether what a source delivers can be used; if not, `unusable` says why."""
         wanted = max(self.config.select or (1,))
-        if wanted <= info.channels:
-            return ""
-        return f"channel {wanted} is selected but {info.name} came back with {info.channels}"
+        self.unusable = (
+            ""
+            if wanted <= info.channels
+            else f"channel {wanted} is selected but {info.name} came back with {info.channels}"
+        )
+        self._gap |= bool(self.unusable)
+        return not self.unusable
 
     def ingest(self, block: Block, info: SourceInfo) -> list[Due]:
         """Take a block and return the steps it completes, in order."""
+        changed = (info.sr, info.channels) != (self.info.sr, self.info.channels)
+        broken = self._gap or block.lost > HOLE_FILLED_S * info.sr
+        broken |= block.discontinuity and not block.lost  # a loss says how much lies between
+        self._gap = False
         done: list[Due] = []
-        if (info.sr, info.channels) != (self.info.sr, self.info.channels):
+        if changed or broken:
             done = self.flush()
-            self._change_source(info)
+            if changed:
+                self._change_source(info)
+            self._pipeline.restart(block.lost)
         self.info = info
-        self._t_block = block.t_capture
         self.lost_samples += block.lost
-        steps = self._pipeline.skip(block.lost) + self._pipeline.push(block.samples)
-        return done + [Due(step, self._captured(step, block.t_capture)) for step in steps]
+        filled = [] if changed or broken else self._pipeline.skip(block.lost)
+        steps = filled + self._pipeline.push(block.samples)
+        self._stamps.add(self._pipeline.position, block.t_capture, block.t_arrival)
+        for step in steps:
+            stamp = self._stamps.before(step.end)
+            done.append(Due(step, stamp.t_capture, block.t_arrival))
+        return done
 
     def flush(self) -> list[Due]:
-        """Return the steps that were only waiting for the resamplers' tails."""
-        return [Due(step, self._captured(step, self._t_block)) for step in self._pipeline.flush()]
+        """Return the whole steps that were only waiting for more sound."""
+        if not self._pipeline.waiting:
+            return []
+        steps = [(step, self._stamps.before(step.end)) for step in self._pipeline.flush()]
+        return [Due(step, stamp.t_capture, stamp.t_arrival) for step, stamp in steps]
 
     def gate(self, step: StepInput) -> Gate:
         """Say whether the models are reset before this step and whether they are stepped."""
@@ -131,9 +184,7 @@ class Stream:
         """Return the slot of this stream in the backend of its model number `position`."""
         return self._slots[position]
 
-    def finish(
-        self, due: Due, outputs: Sequence[Mapping[str, float]] | None, t_due: float
-    ) -> MoodEstimate:
+    def finish(self, due: Due, outputs: Sequence[Mapping[str, float]] | None) -> MoodEstimate:
         """Turn the models' outputs for a step into the next estimate."""
         step = due.step
         self._post, self.state = post_step(
@@ -148,7 +199,7 @@ class Stream:
         self.t_audio_s = (step.index + 1) * self.step_s
         self.t_capture = due.t_capture
         self._level_dbfs = step.level_dbfs
-        return self._say(t_due)
+        return self._estimate(due.t_due)
 
     def tick_degraded(self, t_due: float) -> MoodEstimate:
         """Make a tick without sound: the last mood, less and less sure."""
@@ -156,17 +207,43 @@ class Stream:
         self.state = "degraded"
         self.degraded_ticks += 1
         self._level_dbfs = LEVEL_FLOOR_DBFS
-        return self._say(t_due)
+        return self._estimate(t_due)
 
     def end(self) -> MoodEstimate:
         """Return the last message of the epoch."""
         self.state = "ended"
-        return self._say(self._clock.monotonic())
+        return self._estimate(self._clock.monotonic())
+
+    def status_is_due(self) -> bool:
+        """Return whether a status is to be sent now: every 5 s, and when the state changes."""
+        now = self._clock.monotonic()
+        state = (self.state, self.load.overloaded)
+        # Ticks come in steps: the one nearest to 5 s carries it.
+        if now < self._status_due - 0.5 * self.step_s and state == self._status_of:
+            return False
+        self._status_of = state
+        self._status_due = now + STATUS_EVERY_S
+        return True
 
     def status(
         self, *, reopened: int = 0, detail: str = "", dropped_lines: int = 0
     ) -> StreamStatus:
-        """Return what the stream is and how it fares."""
+        """Return what the stream is and how it fares.
+
+        Parameters
+        ----------
+        reopened : int
+            How often the source was opened again.
+        detail : str
+            Why the source delivers nothing, if the stream itself knows no reason.
+        dropped_lines : int
+            Lines that outputs were too slow to take.
+        """
+        values: dict[str, Any] = {
+            "step_s": self.step_s,
+            "latency_s": self._pipeline.latency_s,
+            "uptime_s": self._clock.monotonic() - self._t_start,
+        }
         return StreamStatus(
             stream=self.config.name,
             epoch=self.epoch,
@@ -177,59 +254,64 @@ class Stream:
             sr=self.info.sr,
             channels=self.info.channels,
             rates=self._pipeline.rates,
-            step_s=self.step_s,
-            latency_s=self.latency_s,
             steps=self.steps,
             degraded_ticks=self.degraded_ticks,
             lost_samples=self.lost_samples,
             reopened=reopened,
             nonfinite_samples=self._nonfinite_before + self._pipeline.nonfinite_samples,
             clipped_samples=self._clipped_before + self._pipeline.clipped_samples,
+            skipped_ticks=self.ticks.skipped,
             dropped_lines=dropped_lines,
-            uptime_s=self._clock.monotonic() - self._t_start,
+            overloaded=self.load.overloaded,
             version=__version__,
-            detail=detail,
+            detail=self.detail or self.unusable or detail,
+            **rounded(values),
         )
 
     def close(self) -> None:
-        """Give the slots back."""
-        for loaded, slot in zip(self.models, self._slots, strict=True):
-            loaded.backend.release(slot)
+        """Give the slots back, once."""
+        self._release.close()
 
-    def _say(self, t_due: float) -> MoodEstimate:
+    def _estimate(self, t_due: float) -> MoodEstimate:
+        # Rounded here, once: the bus, files and Python programs carry the same numbers.
+        values: dict[str, Any] = {
+            **asdict(self._post.mood),
+            "t_audio_s": self.t_audio_s,
+            "t_capture": self.t_capture,
+            "t_publish": self._clock.unix(),
+            "level_dbfs": self._level_dbfs,
+            "lag_ms": max(0.0, (self._clock.monotonic() - t_due) * 1000.0),
+        }
         estimate = MoodEstimate(
             stream=self.config.name,
             epoch=self.epoch,
             seq=self.seq,
-            t_audio_s=self.t_audio_s,
-            t_capture=self.t_capture,
-            t_publish=self._clock.unix(),
-            **asdict(self._post.mood),
             quadrant=self._post.quadrant,
             state=self.state,
-            level_dbfs=self._level_dbfs,
-            lag_ms=max(0.0, (self._clock.monotonic() - t_due) * 1000.0),
             model=self.model_name,
             lost_samples=self.lost_samples,
+            **rounded(values),
         )
         self.seq += 1
         return estimate
 
-    def _captured(self, step: StepInput, t_capture: float) -> float:
-        behind = self._pipeline.position - step.end
-        return t_capture - behind / self.info.sr
-
-    def _new_pipeline(self, info: SourceInfo, first_index: int) -> StreamPipeline:
+    def _new_pipeline(
+        self, info: SourceInfo, first_index: int = 0, position: int = 0
+    ) -> StreamPipeline:
         return StreamPipeline(
-            info.sr, info.channels, self._specs, self.step_s, self.config.select, first_index
-        )
+            info.sr, info.channels, self._specs, self.step_s, self.config.select,
+            first_index, position,
+        )  # fmt: skip
 
     def _change_source(self, info: SourceInfo) -> None:
-        # The features of the new rate begin afresh; the count of steps goes on.
+        # The features of the new rate begin afresh; the count of steps, and the time of a step
+        # that the old source did not finish, go on.
         old = self._pipeline
         self._nonfinite_before += old.nonfinite_samples
         self._clipped_before += old.clipped_samples
-        self._pipeline = self._new_pipeline(info, old.next_index)
+        position = round(old.position * info.sr / old.sr)
+        self._pipeline = self._new_pipeline(info, old.next_index, position)
+        self._stamps = Stamps(info.sr)
 
 
 def post_params(config: StreamConfig, models: Sequence[LoadedModel]) -> PostParams:
@@ -246,3 +328,9 @@ def post_params(config: StreamConfig, models: Sequence[LoadedModel]) -> PostPara
         silence_dbfs=config.silence_dbfs,
         smoothing_s=config.smoothing_s,
     )
+
+
+def _acquired(loaded: LoadedModel, slots: ExitStack) -> int:
+    slot = loaded.backend.acquire()
+    slots.callback(loaded.backend.release, slot)
+    return slot

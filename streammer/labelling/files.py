@@ -165,7 +165,7 @@ def label_file(
     rows = (
         [{"path": named, **msgspec.structs.asdict(e)} for e in estimates]
         if steps
-        else [_file_row(named, engine.heard_s, estimates)]
+        else [_file_row(named, engine.audio_s, estimates)]
     )
     return FileResult(named, rows, warning=summary.detail)
 

@@ -52,3 +52,12 @@ def streammer_cli():
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """A tiny model with its backend."""
+    from streammer.inference.loading import load_models
+    from tests.core.tiny_model import build_tiny
+
+    return load_models([str(build_tiny(tmp_path_factory.mktemp("zoo") / "tiny.onnx"))])

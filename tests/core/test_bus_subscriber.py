@@ -122,6 +122,26 @@ def test_a_stream_is_stale_after_two_seconds_without_an_estimate(raw, moods, clo
     assert arrived(moods).seq == 0
 
 
+def test_a_stream_of_long_steps_is_stale_after_two_of_them(raw, moods, clock):
+    raw.say(status(step_s=3.0))
+    raw.say(estimate(0))
+    arrived(moods)
+    assert until(lambda: moods.status is not None)
+    clock.advance(5.9)
+    assert not moods.stale
+    clock.advance(0.2)
+    assert moods.stale
+
+
+def test_a_step_that_no_model_has_does_not_keep_a_stream_fresh(raw, moods, clock):
+    raw.say(status(step_s=1e300))
+    raw.say(estimate(0))
+    arrived(moods)
+    assert until(lambda: moods.status is not None)
+    clock.advance(20.1)
+    assert moods.stale
+
+
 def test_resent_and_malformed_messages_do_not_make_a_stream_fresh(raw, moods, clock):
     raw.say(estimate(0))
     arrived(moods)

@@ -1,6 +1,5 @@
 """The one loop on a fake clock: ticks that never stop, holes, determinism, ends."""
 
-from collections import deque
 from dataclasses import replace
 
 import msgspec
@@ -9,102 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streammer.audio.block import Block, SourceEnd, SourceInfo
+from streammer.audio.block import Block, SourceInfo
 from streammer.clock import FakeClock
 from streammer.config import StreamConfig
 from streammer.engine.capture import DirectCapture
 from streammer.engine.engine import Engine
 from streammer.errors import InputError, ModelError, UsageError
 from streammer.inference.loading import load_models
+from tests.core.engine_parts import VOLATILE, Scripted, blocks, on_bus, run, same
 from tests.core.tiny_model import build_tiny
 from tests.sounds import SR, make_song
-
-VOLATILE = ("epoch", "t_capture", "t_publish", "lag_ms")
-
-
-class Scripted:
-    """A source that plays a script on a fake clock: blocks, waits, ends."""
-
-    reopened = 0
-    detail = ""
-
-    def __init__(self, script, clock, *, sr=SR, channels=2, clocked=False):
-        self.info = SourceInfo(
-            sr=sr, channels=channels, name="scripted", clocked=clocked, kind="array"
-        )
-        self._script = deque(script)
-        self._clock = clock
-        self._position = 0
-        self.closed = False
-
-    def open(self):
-        return self.info
-
-    def read(self, timeout_s):
-        kind, *rest = self._script[0] if self._script else ("end", "eof", "")
-        if kind == "wait":
-            left = rest[0]
-            if left > timeout_s:
-                self._clock.advance(timeout_s)
-                self._script[0] = ("wait", left - timeout_s)
-            else:
-                self._clock.advance(left)
-                self._script.popleft()
-            return None
-        if self._script:
-            self._script.popleft()
-        if kind == "end":
-            return SourceEnd(*rest)
-        if kind == "rate":
-            self.info = rest[0]
-            return None
-        samples, lost = rest
-        self._position += lost
-        block = Block(
-            samples=samples,
-            position=self._position,
-            t_capture=self._clock.unix(),
-            lost=lost,
-            t_arrival=self._clock.monotonic(),
-        )
-        self._position += len(samples)
-        self._clock.advance(len(samples) / self.info.sr)
-        return block
-
-    def close(self):
-        self.closed = True
-
-
-def blocks(x, size=4410, lost=0):
-    parts = [x[i : i + size] for i in range(0, len(x), size)]
-    return [("block", part, lost if i == 0 else 0) for i, part in enumerate(parts)]
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    return load_models([str(build_tiny(tmp_path_factory.mktemp("zoo") / "tiny.onnx"))])
-
-
-def run(script, models, *, pace="live", config=None, clock=None, **source):
-    clock = clock or FakeClock()
-    src = Scripted(script, clock, **source)
-    engine = Engine(
-        src,
-        config or StreamConfig(),
-        models,
-        pace=pace,
-        clock=clock,
-        capture=DirectCapture,
-    )
-    estimates = list(engine.estimates())
-    assert src.closed
-    return estimates, engine.summary()
-
-
-def same(estimates):
-    return [
-        {k: v for k, v in msgspec.structs.asdict(e).items() if k not in VOLATILE} for e in estimates
-    ]
 
 
 def test_every_step_is_said_once_with_its_time_and_sequence(models):
@@ -147,7 +60,8 @@ def test_sound_that_comes_all_at_once_is_not_captured_in_the_future(models):
         before = clock.unix()
         item = read(timeout_s)
         clock.advance(before - clock.unix())
-        return item
+        stamps = {"t_capture": clock.unix(), "t_arrival": clock.monotonic()}
+        return replace(item, **stamps) if isinstance(item, Block) else item
 
     src.read = at_once
     engine = Engine(src, StreamConfig(), models, pace="live", clock=clock, capture=DirectCapture)
@@ -258,42 +172,13 @@ def test_a_source_that_fails_at_once_is_an_error_with_its_reason(models):
 
 
 def test_what_a_source_says_at_its_end_stands_in_the_summary(models):
-    _, summary = run([*blocks(make_song(1.0)), ("end", "error", "cut after 1.0 s")], models)
+    _, summary = run([*blocks(make_song(1.0)), ("end", "eof", "cut after 1.0 s")], models)
     assert summary.detail == "cut after 1.0 s"
 
 
 def test_a_missing_channel_closes_the_source(models):
     with pytest.raises(UsageError, match="channel 3"):
         run(blocks(make_song(1.0)), models, config=StreamConfig(select=(3,)))
-
-
-class Bus:
-    """What a publisher is told."""
-
-    def __init__(self):
-        self.said = []
-        self.status = None
-
-    def publish(self, estimate):
-        self.said.append(estimate)
-
-    def publish_status(self, status):
-        self.status = status
-
-
-def on_bus(script, models, *, config=None, **source):
-    clock = FakeClock()
-    bus = Bus()
-    engine = Engine(
-        Scripted(script, clock, **source),
-        config or StreamConfig(),
-        models,
-        pace="live",
-        publisher=bus,
-        clock=clock,
-        capture=DirectCapture,
-    )
-    return engine, bus
 
 
 def test_a_status_is_sent_on_every_change_of_state_and_every_five_seconds(models):
