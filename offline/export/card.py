@@ -129,7 +129,7 @@ def _shown(value: Any) -> str:
 def _facts(model: Model, graph_hash: str) -> str:
     meta: ArtefactMeta = model.meta
     lines = [
-        ("Gives", ", ".join(meta.outputs)),
+        ("Outputs", ", ".join(meta.outputs)),
         ("Step", f"{meta.step_s:g} s, trusted after {meta.warmup_s:g} s"),
         ("Trained on", meta.trained_on),
         ("Size", f"{len(model.data) / 2**10:.0f} KiB"),
@@ -149,7 +149,7 @@ def _facts(model: Model, graph_hash: str) -> str:
     for name, spec in model.front_ends.items():
         given = meta.front_ends[name]
         kind = ", ".join(f"{key} {value}" for key, value in given.items() if value is not None)
-        lines.append((f"Hears `{name}`", f"{spec.frames_per_step(meta.step_s)} frames: {kind}"))
+        lines.append((f"Input `{name}`", f"{spec.frames_per_step(meta.step_s)} frames: {kind}"))
     if meta.data_hash:
         lines.append(("data_hash", f"`{meta.data_hash}`"))
     lines.append(("artefact_hash", f"`{graph_hash}`"))

@@ -9,10 +9,9 @@ from models.live.mood import LiveModel
 from offline.batches.live.data import FRONT_ENDS, LiveData
 from offline.evaluation.live.evaluate import metrics_of
 from offline.export.card import REQUIRED
-from offline.export.live_card import sections_of
-from offline.export.onnx import attach_metrics, export_model, write_card
+from offline.export.live_card import sections_of, write_prose
+from offline.export.onnx import attach_metrics, export_model
 from offline.progress import say
-from offline.prose import CARDS, prose_of
 from offline.recipes.live import LivePlan, plan_of
 from offline.training.live.members import EVERY, Member, load_member
 from offline.training.live.run import (
@@ -67,8 +66,7 @@ def export_shipped(
     sections = sections_of(data, plan)
     path = _export(run, data, module, folds, to, name or recipe.name, version, sections)
     artefact_hash = graph_hash(path.read_bytes())
-    if prose := prose_of(CARDS, artefact_hash):
-        write_card(path, {**sections, **prose})
+    write_prose(path)
     scores = run / "scores.json"
     body = json.loads(scores.read_text(encoding="utf-8")) if scores.exists() else {}
     if body.get("shipped", {}).get("artefact_hash") == artefact_hash:

@@ -1,16 +1,26 @@
-"""Sections of a live artefact's card that follow from its data and plan."""
+"""Sections of a live artefact's card: what follows from its data, and what people wrote of it."""
+
+import json
+from pathlib import Path
 
 from offline.batches.live.data import LiveData
+from offline.export.onnx import write_card
+from offline.prose import CARDS, DOCS, prose_of
 from offline.recipes.live import LivePlan
+from streammer.inference.artefact import graph_hash, read_artefact
 
-__all__ = ["sections_of"]
+__all__ = ["sections_of", "write_prose"]
+
+ABLATION = DOCS / "live" / "ablation.jsonl"
+_FIGURES = {
+    "skill_arousal": "A", "skill_valence": "V", "auc_energetic": "energetic",
+    "auc_positive": "positive", "positive_hi": "in energetic", "positive_lo": "in calm",
+    "quadrant_accuracy": "quadrant",
+}  # fmt: skip
 
 
 def sections_of(data: LiveData, plan: LivePlan) -> dict[str, str]:
-    """Return summary, data, splits and failures as far as they are known without a reader.
-
-    What people found out about one artefact stands in docs/cards, under its hash.
-    """
+    """Return summary, data, splits and failures as far as they follow from data and plan."""
     folds = tuple(range(plan.folds))
     songs = len(data.first_clips(folds))
     parts = ["kernel ridge regression"]
@@ -29,3 +39,37 @@ def sections_of(data: LiveData, plan: LivePlan) -> dict[str, str]:
         "Known failures": "None was looked for in this artefact: its metrics are all that is "
         "known of it.",
     }
+
+
+def write_prose(path: Path) -> bool:
+    """Write the card of an artefact with what people wrote about it in docs/cards.
+
+    Returns
+    -------
+    bool
+        False where nobody wrote about this artefact; its card is left as it is.
+    """
+    prose = prose_of(CARDS, graph_hash(read_artefact(path)))
+    if not prose:
+        return False
+    if "Ablations" in prose:
+        prose["Ablations"] += "\n\n" + _ablation_table()
+    write_card(path, {title: _unwrapped(text) for title, text in prose.items()})
+    return True
+
+
+def _unwrapped(text: str) -> str:
+    """Join the lines of each paragraph; tables keep theirs."""
+    parts = text.split("\n\n")
+    return "\n\n".join(p if p.startswith("|") else " ".join(p.split()) for p in parts)
+
+
+def _ablation_table() -> str:
+    """Screening runs as one long table: a row per run, as it was logged."""
+    runs = [json.loads(line) for line in ABLATION.read_text(encoding="utf-8").splitlines() if line]
+    head = ["system", "change", "scored on", *_FIGURES.values()]
+    rows = [head, ["---"] * len(head)]
+    for run in runs:
+        figures = [f"{run[c]:.3f}" if run.get(c) is not None else "" for c in _FIGURES]
+        rows.append([run["system"], run["change"], run["on"], *figures])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -177,5 +177,5 @@ def _sections(run: Run, fitted: dict[str, Any]) -> dict[str, str]:
         f"labels: {recipe.data.labels}.",
         "Splits": "; ".join([run.split.name, disjoint, *run.split.notes]) + ".",
         "Known failures": "Trained on short clips of one collection: figures hold for it alone. "
-        "Absolute loudness counts for what it says; a quiet recording reads as calm.",
+        "Absolute loudness decides; a quiet recording is predicted as calm.",
     }
