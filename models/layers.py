@@ -1,7 +1,7 @@
 """Causal layers whose memory is an argument: the whole sequence and step by step are one path.
 
 Every layer is ``(input, state) -> (output, state)``. The states are tensors that start at zero
-("heard nothing yet"), so that a stream is reset by zeroing its slot and two streams can share one
+("no input yet"), so that a stream is reset by zeroing its slot and two streams can share one
 set of weights.
 """
 
@@ -28,7 +28,7 @@ class CausalConv2d(nn.Module):
     Notes
     -----
     Shape: ``[b, c_in, frames, bins] -> [b, c_out, frames / stride, ceil(bins / stride)]``; state
-    ``[b, c_in, kernel - stride, bins]``, the last frames heard.
+    ``[b, c_in, kernel - stride, bins]``, the last frames of the input.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class CausalConv2d(nn.Module):
         self.norm = nn.BatchNorm2d(c_out)
 
     def zero_state(self, batch: int, bins: int) -> Tensor:
-        """Return the state before anything was heard."""
+        """Return the state before any input."""
         return self.conv.weight.new_zeros(batch, self.conv.in_channels, self.memory, bins)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,7 +59,7 @@ class RunningMean(nn.Module):
     Parameters
     ----------
     taus : sequence of float     [in steps of the input]
-        Time constants; infinity for the plain mean of all that was heard.
+        Time constants; infinity for the plain mean of all input.
 
     Notes
     -----
@@ -75,7 +75,7 @@ class RunningMean(nn.Module):
         self.decays = tuple(float(np.exp(-1.0 / tau)) for tau in taus)
 
     def zero_state(self, batch: int, channels: int) -> Tensor:
-        """Return the state before anything was heard."""
+        """Return the state before any input."""
         return torch.zeros(batch, len(self.decays), channels + 1)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,7 +114,7 @@ class AdaptiveGain(nn.Module):
         self.level = RunningMean((tau_frames,))
 
     def zero_state(self, batch: int) -> Tensor:
-        """Return the state before anything was heard."""
+        """Return the state before any input."""
         return self.level.zero_state(batch, 1)
 
     def forward(self, power: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

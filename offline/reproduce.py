@@ -47,12 +47,12 @@ class Plan:
     precision: str | None = None
     image: tuple[int, int] | None = None
     stride: int | None = None
-    modes: tuple[str, ...] = ("mended", "faithful")
+    modes: tuple[str, ...] = ("corrected", "original")
     labels: tuple[str, ...] = ("dynamic", "static")
 
 
 def jobs(plan: Plan, dataset: Dataset) -> Iterator[tuple[str, Recipe]]:
-    """All (recipe name, recipe) of a plan, mended and dynamic ones first.
+    """All (recipe name, recipe) of a plan, corrected and dynamic ones first.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def jobs(plan: Plan, dataset: Dataset) -> Iterator[tuple[str, Recipe]]:
 
 def _has(base: Recipe, name: str, mode: str, labels: str) -> bool:
     """Whether a recipe has this mode and kind of labels."""
-    if mode == "faithful" and not base.faults:
+    if mode == "original" and not base.faults:
         return False
     if base.family == "classical":
         return labels == "static"
@@ -120,7 +120,7 @@ def reproduce(
 ) -> None:
     """Run a plan and, with a folder `out`, write the report after it.
 
-    A job that cannot run is said and left out of the report; the others go on.
+    A job that cannot run is reported and left out of the report; the others go on.
 
     Raises
     ------

@@ -49,10 +49,10 @@ class Attention(nn.Module):
     Notes
     -----
     The original has a ReLU inside both maps, and no sigmoid after the spatial one, so that a map
-    can die; `faithful` keeps that, the mended form is that of the CBAM paper.
+    can die; `original` keeps that, the corrected form is that of the CBAM paper.
     """
 
-    faithful = True
+    original = True
 
     def __init__(self, n: int, kernel: int, *, max_only: bool) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Attention(nn.Module):
     def shared(self, x: Tensor) -> Tensor:
         """[batch, channels] -> the channels' weights before the sigmoid."""
         x = self.expand(F.relu(self.reduce(x)))
-        return F.relu(x) if self.faithful else x
+        return F.relu(x) if self.original else x
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, channels, bins, time] -> the same shape, attended."""
@@ -76,7 +76,7 @@ class Attention(nn.Module):
         if not self.max_only:
             maps.insert(0, x.mean(1, keepdim=True))
         where = self.spatial(torch.cat(maps, dim=1))
-        return x * (F.relu(where) if self.faithful else torch.sigmoid(where))
+        return x * (F.relu(where) if self.original else torch.sigmoid(where))
 
 
 class ResBlock(nn.Module):

@@ -3,7 +3,7 @@
 Torch's own are smaller by the square root of three and have random biases. Under Adam's default
 rate that decides everything in window-m2: its dense layer sums 3,000 rectified values, so the first
 step moves every unit by several times its range, and the steps that undo it push all sixteen maps
-of the second convolution below zero, from where a ReLU does not return: the net says one constant
+of the second convolution below zero, from where a ReLU does not return: the output is one constant
 (measured: eight steps; with Keras's weights, and at 3e-4, the maps live and the net learns).
 """
 

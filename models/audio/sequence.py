@@ -21,7 +21,7 @@ class ChromaLstm(nn.Module):
         5 (as saved by the original, 366 weights) or 10.
     both : bool
         Two-way: cannot run live.
-    faithful : bool
+    original : bool
         Chroma as they are; else standardised with the training set's mean and spread.
 
     Notes
@@ -31,9 +31,9 @@ class ChromaLstm(nn.Module):
     """
 
     def __init__(self, *, units: int = 5, both: bool = False, n_bins: int = 12,
-                 faithful: bool = False) -> None:  # fmt: skip
+                 original: bool = False) -> None:  # fmt: skip
         super().__init__()
-        self.faithful, self.units, self.both = faithful, units, both
+        self.original, self.units, self.both = original, units, both
         self.register_buffer("mean", torch.zeros(n_bins))
         self.register_buffer("std", torch.ones(n_bins))
         self.lstm = nn.LSTM(n_bins, units, batch_first=True, bidirectional=both)
@@ -44,8 +44,8 @@ class ChromaLstm(nn.Module):
         self.head = nn.Linear(units * (2 if both else 1), 1)
 
     def compress(self, x: Tensor) -> Tensor:
-        """Chroma as the LSTM hears them."""
-        return x if self.faithful else (x - self.mean) / self.std
+        """Chroma as the LSTM takes them."""
+        return x if self.original else (x - self.mean) / self.std
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, steps, 12] -> [batch, steps, 1]."""

@@ -1,7 +1,7 @@
-"""Turn a network that hears a whole window into one that is stepped, its past as a state.
+"""Turn a network of a whole window into one that is stepped, its past as a state.
 
 ``module(features, *states) -> (mood, *next states)`` and ``zero_state(batch)``, as the exporter
-asks. All-zero states mean that nothing was heard.
+asks. All-zero states mean that there was no input.
 """
 
 import torch
@@ -48,7 +48,7 @@ class WindowStepper(nn.Module):
         self.size = (window - frames_per_step, bins)
 
     def zero_state(self, batch: int) -> tuple[Tensor, ...]:
-        """Nothing heard."""
+        """Return the states before any input."""
         return (torch.zeros(batch, *self.size),) if self.size[0] else ()
 
     def forward(self, features: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
@@ -82,7 +82,7 @@ class ChromaStepper(nn.Module):
         self.net, self.to_unit = net, to_unit
 
     def zero_state(self, batch: int) -> tuple[Tensor, ...]:
-        """Nothing heard."""
+        """Return the states before any input."""
         return torch.zeros(batch, self.net.units), torch.zeros(batch, self.net.units)
 
     def forward(self, features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:

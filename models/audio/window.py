@@ -1,7 +1,7 @@
 """Arousal from 1.5 s of mel power in dB or MFCC: the nets of Doutrope/track_emo_reco.
 
 What that repository calls MFCC is the squared mel power in dB, standardised window by window;
-`faithful` keeps both. `mended` keeps the level, the strongest cue of arousal: standardised with
+`original` keeps both. `corrected` keeps the level, the strongest cue of arousal: standardised with
 the training set's mean and spread instead. `mfcc` adds the missing DCT.
 """
 
@@ -44,7 +44,7 @@ class WindowNet(nn.Module):
         Coefficients kept; 96, all of them, keeps the published sizes.
     width : float
         Factor on channels and units.
-    faithful : bool
+    original : bool
         Standardise each window by itself, as published.
 
     Notes
@@ -62,10 +62,10 @@ class WindowNet(nn.Module):
         features: str = "mel_db",
         n_mfcc: int = 96,
         width: float = 1.0,
-        faithful: bool = False,
+        original: bool = False,
     ) -> None:
         super().__init__()
-        self.faithful = faithful
+        self.original = original
         rows = n_mfcc if features == "mfcc" else n_bins
         if features == "mfcc":
             self.register_buffer("dct", dct_matrix(n_bins, n_mfcc), persistent=False)
@@ -95,9 +95,9 @@ class WindowNet(nn.Module):
         as_keras(self)
 
     def decibels(self, x: Tensor) -> Tensor:
-        """Mel power -> dB (of the square, when faithful) or cepstrum, before standardising."""
+        """Mel power -> dB (of the square, when original) or cepstrum, before standardising."""
         x = x[:, -N_FRAMES:]
-        if self.faithful:
+        if self.original:
             db = 20 * torch.log10(torch.clamp(x, min=1e-5))
             db = torch.maximum(db, db.amax((1, 2), keepdim=True) - FLOOR_DB)
         else:
@@ -105,9 +105,9 @@ class WindowNet(nn.Module):
         return db if self.dct is None else db @ self.dct
 
     def compress(self, x: Tensor) -> Tensor:
-        """Standardised picture [shape=(batch, 71, rows)]."""
+        """Standardised spectrogram image [shape=(batch, 71, rows)]."""
         x = self.decibels(x)
-        if not self.faithful:
+        if not self.original:
             return (x - self.mean) / self.std
         x = x - x.mean((1, 2), keepdim=True)
         return x / (x.square().mean((1, 2), keepdim=True).sqrt() + 1e-7)

@@ -1,6 +1,6 @@
 """Several live networks as one: shared inputs and memories, weights side by side.
 
-Members of one `LiveConfig` hear the same levelled power, the same band statistics and the same
+Members of one `LiveConfig` share the same levelled power, the same band statistics and the same
 chroma, so these are computed once; their convolutions become one grouped convolution, their
 linear layers one batched product. Five members cost little more than one, because a step of a
 small network is mostly the price of calling its layers. Batch normalisation is folded in.
@@ -96,7 +96,7 @@ class LiveEnsemble(nn.Module):
         self.eval()
 
     def zero_state(self, batch: int = 1) -> tuple[Tensor, ...]:
-        """Return all states before anything was heard."""
+        """Return all states before any input."""
         c = self.config
         states: list[Tensor] = [self.gain.zero_state(batch)]
         for at, (bins, memory) in enumerate(zip(self.conv_bins, self.memories, strict=True)):
@@ -175,7 +175,7 @@ class LiveStep(nn.Module):
         self.ensemble = ensemble
 
     def zero_state(self, batch: int = 1) -> tuple[Tensor, ...]:
-        """Return all states before anything was heard."""
+        """Return all states before any input."""
         return self.ensemble.zero_state(batch)
 
     def forward(self, mel: Tensor, chroma: Tensor, *state: Tensor) -> tuple[Tensor, ...]:

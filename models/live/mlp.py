@@ -1,7 +1,7 @@
-"""A bag of small perceptrons on running statistics: what a kernel machine hears, heard otherwise.
+"""A bag of small MLPs on running statistics: the kernel ridge's input in another learner.
 
-Perceptrons learn which statistics count and are taught with noise, with changed copies and with
-what else is known of a song (genre, cluster, mood words); a kernel machine weighs likeness to known
+MLPs learn which statistics count and are trained with noise, with changed copies and with
+what else is known of a song (genre, cluster, mood words); a kernel ridge weighs likeness to known
 songs. Their errors differ, so their mean is better than either.
 """
 
@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["HEADS", "Perceptron", "Perceptrons", "scaled"]
+__all__ = ["HEADS", "Mlp", "MlpEnsemble", "scaled"]
 
 HEADS = 4
 """Valence, arousal, positive, energetic; further heads of a `Perceptron` exist in training only."""
 
 
-class Perceptron(nn.Module):
+class Mlp(nn.Module):
     """Two hidden layers; what is trained.
 
     Notes
@@ -38,12 +38,12 @@ class Perceptron(nn.Module):
 
 
 def scaled(features: Tensor, shift: Tensor, scale: Tensor, limit: float) -> Tensor:
-    """Statistics as a perceptron hears them: ``clamp((x - shift) * scale)``."""
+    """Statistics as an MLP takes them: ``clamp((x - shift) * scale)``."""
     return ((features - shift) * scale).clamp(-limit, limit)
 
 
-class Perceptrons(nn.Module):
-    """Mean of trained perceptrons; what is exported.
+class MlpEnsemble(nn.Module):
+    """Mean of trained MLPs; what is exported.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Perceptrons(nn.Module):
 
     def __init__(
         self,
-        members: Sequence[Perceptron],
+        members: Sequence[Mlp],
         shift: Tensor,
         scale: Tensor,
         offset: Tensor,

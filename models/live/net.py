@@ -1,6 +1,6 @@
 """The live model: causal convolutions, running means, statistics and harmony; valence and arousal.
 
-Three branches hear the same levelled power: a convolutional one that learns its own features, a
+Three branches share the same levelled power: a convolutional one that learns its own features, a
 plain one of band statistics, and one of chroma matched with learned keys in all transpositions.
 Running means at several time constants are the only memory beyond the convolutions', so nothing
 drifts and every influence fades at a known rate.
@@ -88,7 +88,7 @@ class Statistics(nn.Module):
         self.mix = nn.Sequential(nn.Dropout(dropout), nn.Linear(wide, size), nn.ReLU())
 
     def zero_state(self, batch: int) -> tuple[Tensor, Tensor]:
-        """Return the states before anything was heard."""
+        """Return the states before any input."""
         return torch.zeros(batch, 1, self.bins), self.means.zero_state(batch, 4 * self.bins)
 
     def raw(self, x: Tensor, last: Tensor, sums: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -136,7 +136,7 @@ class Harmony(nn.Module):
         self.mix = nn.Sequential(nn.Dropout(dropout), nn.Linear(wide, size), nn.ReLU())
 
     def zero_state(self, batch: int) -> Tensor:
-        """Return the state before anything was heard."""
+        """Return the state before any input."""
         return self.means.zero_state(batch, 12)
 
     def spans(self, chroma: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
@@ -215,7 +215,7 @@ class LiveNet(nn.Module):
             self.heads.bias[2:4] = -1.6
 
     def zero_state(self, batch: int = 1) -> tuple[Tensor, ...]:
-        """Return all states before anything was heard."""
+        """Return all states before any input."""
         c = self.config
         states: list[Tensor] = [self.gain.zero_state(batch)]
         for conv, bins in zip(self.convs, self.conv_bins, strict=True):

@@ -1,8 +1,8 @@
-"""Running statistics of sound, causal and level-free: what a kernel machine listens to.
+"""Running statistics of sound, causal and level-free: the input of the kernel ridge.
 
 Per step, sums over the frames (bands, their squares and rises, cepstra, contrasts, chroma, its
 intervals and triads) go into a memory that fades slowly. When the last second and a half sounds
-unlike what came before, the memory is cleared, so that a new song is heard afresh: long memory
+unlike what came before, the memory is cleared, so that a new song starts afresh: long memory
 while nothing changes, short memory when it does.
 """
 
@@ -25,7 +25,7 @@ _RATES = (0.5, 1.0, 1.5, 2.0, 2.7, 3.5, 5.0, 8.0, 12.0, 25.0)  # edges of modula
 
 
 class Texture(nn.Module):
-    """Features of what was heard since the last change, step by step.
+    """Features of the sound since the last change, step by step.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class Texture(nn.Module):
         self.n_means = self.n_spread + _BANDS + _CEPSTRA + 3 + 12 + 2 + 6 + len(_TRIADS)
 
     def zero_state(self, batch: int = 1) -> tuple[Tensor, ...]:
-        """Return the states before anything was heard."""
+        """Return the states before any input."""
         return (
             self.level.zero_state(batch, 1),
             torch.zeros(batch, 80),
@@ -105,10 +105,10 @@ class Texture(nn.Module):
     def forward(self, mel: Tensor, chroma: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Hear one step."""
         level, last_x, last_q, far, far_sq, near, near_sq, onsets, age = state
-        heard = age.clamp(max=1.0)
+        known = age.clamp(max=1.0)
         gain, level = self.level(mel.mean(2, keepdim=True), level)
         means, squares, rise, last_x, last_q = self._hear(
-            mel, gain[:, :, 0], chroma, last_x, last_q, heard
+            mel, gain[:, :, 0], chroma, last_x, last_q, known
         )
         far, far_sq = self._merged(
             torch.stack((far * self.decay, near[:, 0]), 1),
@@ -150,13 +150,13 @@ class Texture(nn.Module):
         chroma: Tensor,
         last_x: Tensor,
         last_q: Tensor,
-        heard: Tensor,
+        known: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Means and squared deviations of a step, its onsets, and the last frames."""
         power = mel / (gain + 1e-9)  # only the floor depends on this gain, see `_read`
         x = (power + 1e-6).log() + (gain + 1e-9).log()
         before = torch.cat((last_x[:, None], x[:, :-1]), 1)
-        step = (x - before) * torch.cat((heard[:, None], torch.ones_like(x[:, 1:, :1])), 1)
+        step = (x - before) * torch.cat((known[:, None], torch.ones_like(x[:, 1:, :1])), 1)
         bands = x.reshape(-1, self.frames, _BANDS, 2).mean(3)
         rise = step.reshape(-1, self.frames, _BANDS, 2).mean(3).relu()
         moved = torch.matmul(step, self.dct)
@@ -166,7 +166,7 @@ class Texture(nn.Module):
         q = chroma.clamp(min=0).sqrt()
         q = q / (q.sum(2, keepdim=True) + 1e-6)
         q_before = torch.cat((last_q[:, None], q[:, :-1]), 1)
-        turned = (q - q_before) * torch.cat((heard[:, None], torch.ones_like(q[:, 1:, :1])), 1)
+        turned = (q - q_before) * torch.cat((known[:, None], torch.ones_like(q[:, 1:, :1])), 1)
         spread = (
             bands,
             torch.matmul(x, self.dct),

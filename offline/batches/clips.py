@@ -1,4 +1,4 @@
-"""Songs cut into what a network hears: features and labels, aligned by song time.
+"""Songs cut into the input of a network: features and labels, aligned by song time.
 
 A label at time t of a clip that starts at song time o belongs to the window that ends with frame
 (t - o) * frames per second: windows look back. Everything is joined on ids and times, nothing on
@@ -17,11 +17,11 @@ from offline.features.images import kept_images
 from offline.recipes.recipe import Recipe
 from streammer.errors import InputError
 
-__all__ = ["Piece", "Pieces", "build_pieces", "label_clip", "scored", "sequence_sizes"]
+__all__ = ["LabelledClip", "LabelledClips", "build_clips", "label_clip", "scored", "sequence_sizes"]
 
 
 @dataclass(frozen=True)
-class Piece:
+class LabelledClip:
     """One clip of one song with its labels.
 
     Attributes
@@ -53,10 +53,10 @@ class Piece:
 
 
 @dataclass
-class Pieces:
+class LabelledClips:
     """Pieces of one side of a split, with what could not be used."""
 
-    items: list[Piece]
+    items: list[LabelledClip]
     missed: Missed
     without: dict[str, int]
 
@@ -78,7 +78,7 @@ class Pieces:
         return digest.hexdigest()[:16]
 
 
-def build_pieces(
+def build_clips(
     dataset: Dataset,
     uids: Iterable[str],
     recipe: Recipe,
@@ -87,7 +87,7 @@ def build_pieces(
     first_clip_only: bool = False,
     workers: int = 1,
     show: bool = False,
-) -> Pieces:
+) -> LabelledClips:
     """Cut songs for a recipe.
 
     Parameters
@@ -96,7 +96,7 @@ def build_pieces(
     uids : iterable of str
         Songs of one side of the split.
     first_clip_only : bool
-        Evaluation hears each song's best clip once; training hears all.
+        Evaluation takes each song's best clip once; training takes all.
     workers : int
         Processes that compute missing features.
 
@@ -110,28 +110,28 @@ def build_pieces(
     chosen = [(s, c) for s in songs for c in (s.clips[:1] if first_clip_only else s.clips)]
     missed = cache.fill([c.path for _, c in chosen], spec, workers=workers, show=show)
     without: dict[str, int] = {"no audio": sum(not s.clips for s in songs)}
-    items: list[Piece] = []
+    items: list[LabelledClip] = []
     for song, clip in chosen:
         if clip.path in missed.reasons:
             without["unreadable audio"] = without.get("unreadable audio", 0) + 1
             continue
         x = cache.get(clip.path, spec, mmap=True)
-        piece = label_clip(dataset, song, x, clip.offset_s, recipe)
-        if piece is None:
+        labelled = label_clip(dataset, song, x, clip.offset_s, recipe)
+        if labelled is None:
             without["no labels in the clip"] = without.get("no labels in the clip", 0) + 1
         else:
-            items.append(replace(piece, images=kept_images(cache, clip.path, x, recipe)))
+            items.append(replace(labelled, images=kept_images(cache, clip.path, x, recipe)))
     if not items:
         raise InputError(
             f"{dataset.root}: no song of {len(songs)} has audio and labels for {recipe.name}; "
             "check the folder with `data check`"
         )
-    return Pieces(items, missed, {k: n for k, n in without.items() if n})
+    return LabelledClips(items, missed, {k: n for k, n in without.items() if n})
 
 
 def label_clip(
     dataset: Dataset, song: Song, x: np.ndarray, offset_s: float, recipe: Recipe
-) -> Piece | None:
+) -> LabelledClip | None:
     """Join the features of one clip with its labels; None where it has no label to use."""
     step = recipe.frames_per_step
     n_steps = len(x) // step
@@ -140,7 +140,7 @@ def label_clip(
         ends = np.array([n_steps * step], np.int64)
         if not np.isfinite(y).all() or not n_steps:
             return None
-        return Piece(song.uid, x, offset_s, ends, np.array([offset_s]), y, y)
+        return LabelledClip(song.uid, x, offset_s, ends, np.array([offset_s]), y, y)
     curve = dataset.labels(song.id)
     if curve is None or not n_steps:
         return None
@@ -156,7 +156,7 @@ def label_clip(
         ends, t_s, y, trained = ends[good], t_s[good], y[good], trained[good]
     if not np.isfinite(y).all(axis=1).any():
         return None
-    return Piece(song.uid, x, offset_s, ends, t_s, y, trained)
+    return LabelledClip(song.uid, x, offset_s, ends, t_s, y, trained)
 
 
 def _smoothed(at, grid: np.ndarray, n: int) -> np.ndarray:  # type: ignore[no-untyped-def]
@@ -168,20 +168,20 @@ def _smoothed(at, grid: np.ndarray, n: int) -> np.ndarray:  # type: ignore[no-un
     return np.where(good.any(0), total / np.maximum(good.sum(0), 1), np.nan).astype(np.float32)
 
 
-def scored(piece: Piece, recipe: Recipe) -> np.ndarray:
-    """Which labels of a piece are scored [shape=(n,)], bool."""
+def scored(labelled: LabelledClip, recipe: Recipe) -> np.ndarray:
+    """Which labels of a clip are scored [shape=(n,)], bool."""
     if recipe.data.labels == "static":
-        return np.ones(len(piece.ends), bool)
-    good = np.isfinite(piece.y).all(axis=1)
-    good &= piece.t_s >= piece.offset_s + recipe.evaluation.from_s - 1e-6
-    at = np.round((piece.t_s - piece.offset_s - recipe.evaluation.from_s) * 2).astype(int)
+        return np.ones(len(labelled.ends), bool)
+    good = np.isfinite(labelled.y).all(axis=1)
+    good &= labelled.t_s >= labelled.offset_s + recipe.evaluation.from_s - 1e-6
+    at = np.round((labelled.t_s - labelled.offset_s - recipe.evaluation.from_s) * 2).astype(int)
     return good & (at % recipe.evaluation.stride == 0)
 
 
-def sequence_sizes(pieces: Sequence[Piece], recipe: Recipe) -> tuple[int, int]:
+def sequence_sizes(clips: Sequence[LabelledClip], recipe: Recipe) -> tuple[int, int]:
     """Frames of a training sequence and of a whole song, from recipe or the shortest clip."""
     step = recipe.frames_per_step
-    shortest = min(len(p.x) // step for p in pieces)
+    shortest = min(len(p.x) // step for p in clips)
     asked = round(recipe.data.sequence_s * 2) or shortest
     song = round(recipe.data.song_s * 2) or shortest
     return min(asked, shortest) * step, song * step

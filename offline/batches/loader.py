@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from offline.batches.clips import Piece
+from offline.batches.clips import LabelledClip
 from offline.batches.windows import from_unit, padded, windows_of
 from offline.recipes.recipe import Recipe
 
@@ -14,23 +14,23 @@ __all__ = ["Examples", "make_loader"]
 
 
 class Examples(Dataset):
-    """Examples by (piece, label): input and target on the loss's scale.
+    """Examples by (clip, label): input and target on the loss's scale.
 
     Parameters
     ----------
-    pieces : list of Piece
+    clips : list of LabelledClip
     recipe : Recipe
     song_frames, sequence_frames : int
-        Fixed sizes, taken from the training pieces.
+        Fixed sizes, taken from the training clips.
     """
 
     def __init__(
-        self, pieces: list[Piece], recipe: Recipe, song_frames: int, sequence_frames: int
+        self, clips: list[LabelledClip], recipe: Recipe, song_frames: int, sequence_frames: int
     ) -> None:
-        self.pieces, self.recipe = pieces, recipe
+        self.clips, self.recipe = clips, recipe
         self.song_frames, self.sequence_frames = song_frames, sequence_frames
         self.axes = [("valence", "arousal").index(a) for a in recipe.outputs]
-        counts = [1 if self.is_sequence else len(p.ends) for p in pieces]
+        counts = [1 if self.is_sequence else len(p.ends) for p in clips]
         self.first = np.concatenate([[0], np.cumsum(counts)])
 
     @property
@@ -43,25 +43,25 @@ class Examples(Dataset):
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         at = int(np.searchsorted(self.first, index, side="right")) - 1
-        piece = self.pieces[at]
+        labelled = self.clips[at]
         if self.is_sequence:
             step = self.recipe.frames_per_step
-            x = padded(piece.x, self.sequence_frames)
+            x = padded(labelled.x, self.sequence_frames)
             y = np.full((self.sequence_frames // step, 2), np.nan, np.float32)
-            n = min(len(y), len(piece.ends))
-            y[:n] = piece.trained[:n]
+            n = min(len(y), len(labelled.ends))
+            y[:n] = labelled.trained[:n]
             target = torch.from_numpy(y[:, self.axes])
         else:
             label = np.array([index - self.first[at]])
-            x = windows_of(piece, label, self.recipe, self.song_frames)[0]
-            target = torch.from_numpy(piece.trained[label[0], self.axes])
+            x = windows_of(labelled, label, self.recipe, self.song_frames)[0]
+            target = torch.from_numpy(labelled.trained[label[0], self.axes])
         return torch.from_numpy(x), from_unit(target, self.recipe.data.target)
 
 
 class EpochSampler(Sampler):
-    """Draws `per_clip` examples of every piece, in an order that the epoch's number decides.
+    """Draws `per_clip` examples of every clip, in an order that the epoch's number decides.
 
-    In the faithful 'consecutive' form a batch is consecutive windows of one song.
+    In the original 'consecutive' form a batch is consecutive windows of one song.
     """
 
     def __init__(self, examples: Examples, per_clip: int, seed: int, *, consecutive: bool) -> None:
@@ -89,7 +89,7 @@ class EpochSampler(Sampler):
 
 
 class SpreadSampler(Sampler):
-    """Up to `per_clip` evenly spread examples of every piece, always the same: for validation."""
+    """Up to `per_clip` evenly spread examples of every clip, always the same: for validation."""
 
     def __init__(self, examples: Examples, per_clip: int) -> None:
         self.order = [
@@ -106,11 +106,11 @@ class SpreadSampler(Sampler):
 
 
 def make_loader(
-    pieces: list[Piece], recipe: Recipe, sizes: tuple[int, int], *, train: bool
+    clips: list[LabelledClip], recipe: Recipe, sizes: tuple[int, int], *, train: bool
 ) -> DataLoader:
     """Loader of training or validation examples."""
     sequence, song = sizes
-    examples = Examples(pieces, recipe, song, sequence)
+    examples = Examples(clips, recipe, song, sequence)
     data, training = recipe.data, recipe.training
     sampler: Sampler = (
         EpochSampler(examples, data.per_clip, training.seed, consecutive=data.consecutive)

@@ -3,7 +3,7 @@
 import numpy as np
 from torch import Tensor
 
-from offline.batches.clips import Piece
+from offline.batches.clips import LabelledClip
 from offline.features.images import image_at
 from offline.recipes.recipe import Recipe
 
@@ -21,17 +21,19 @@ def to_unit(p: Tensor, target: str) -> Tensor:
     return unit.clamp(-1, 1)
 
 
-def windows_of(piece: Piece, at: np.ndarray, recipe: Recipe, song_frames: int) -> np.ndarray:
+def windows_of(
+    labelled: LabelledClip, at: np.ndarray, recipe: Recipe, song_frames: int
+) -> np.ndarray:
     """Cut the inputs that end with the given labels [shape=(len(at), frames, bins)], float32.
 
     Images that were kept come in their place; to the network they are the same.
     """
-    if piece.images is not None:
-        return image_at(piece.images, piece.ends[at], recipe)
+    if labelled.images is not None:
+        return image_at(labelled.images, labelled.ends[at], recipe)
     if recipe.data.labels == "static":
-        return padded(piece.x, song_frames)[None]
+        return padded(labelled.x, song_frames)[None]
     size = round(recipe.data.window_s * 2) * recipe.frames_per_step
-    return np.stack([np.asarray(piece.x[e - size : e], np.float32) for e in piece.ends[at]])
+    return np.stack([np.asarray(labelled.x[e - size : e], np.float32) for e in labelled.ends[at]])
 
 
 def padded(x: np.ndarray, frames: int) -> np.ndarray:

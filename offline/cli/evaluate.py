@@ -35,7 +35,7 @@ def evaluate(
     Examples
     --------
     python -m offline evaluate runs/live
-    python -m offline evaluate runs/crnn-gru3-dynamic-mended-artist0 --on test58
+    python -m offline evaluate runs/crnn-gru3-dynamic-corrected-artist0 --on test58
     """
     from offline.training.live.run import is_live_run
 

@@ -25,7 +25,7 @@ def export(run: Path, *, to: Path | None = None, name: str = "", version: str = 
     Examples
     --------
     python -m offline export runs/live --to my-models --name mine
-    python -m offline export runs/window-m2-dynamic-mended-artist0
+    python -m offline export runs/window-m2-dynamic-corrected-artist0
     """
     from offline.training.live.run import is_live_run
 

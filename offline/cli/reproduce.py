@@ -19,7 +19,7 @@ def reproduce(
     precision: str | None = None,
     image: tuple[int, int] | None = None,
     stride: int | None = None,
-    modes: list[Literal["mended", "faithful"]] | None = None,
+    modes: list[Literal["corrected", "original"]] | None = None,
     labels: list[Literal["dynamic", "static"]] | None = None,
     cache: Cache = DEFAULT_CACHE,
     runs: Runs = Path("runs/reproduce"),
@@ -63,7 +63,8 @@ def reproduce(
     plan = Plan(
         only=tuple(only or ()), quick=quick, folds=folds, width=width, time_budget_s=time_budget,
         precision=precision, image=image, stride=stride,
-        modes=tuple(modes or ("mended", "faithful")), labels=tuple(labels or ("dynamic", "static")),
+        modes=tuple(modes or ("corrected", "original")),
+        labels=tuple(labels or ("dynamic", "static")),
     )  # fmt: skip
     where = out if report else None
     run_all(data_folder(data), plan, cache=cache, runs=runs, out=where, workers=workers)

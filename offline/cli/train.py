@@ -30,7 +30,7 @@ def train(
     data: DataPath = None,
     cache: Cache = DEFAULT_CACHE,
     runs: Runs = DEFAULT_RUNS,
-    mode: Literal["mended", "faithful"] | None = None,
+    mode: Literal["corrected", "original"] | None = None,
     labels: Literal["dynamic", "static"] | None = None,
     split: str | None = None,
     fold: int | None = None,
@@ -55,7 +55,7 @@ def train(
     recipe
         Name of a recipe, or a .toml file.
     mode
-        Mend the original's faults, or keep them (faithful).
+        Mend the original's faults, or keep them (original).
     labels
         2 Hz labels or one per song.
     split

@@ -158,7 +158,7 @@ def _build(
         read_wide(dynamic / "valence.csv"), read_wide(dynamic / "arousal.csv"), findings
     )
     static = _read_static(static_folder, findings)
-    static = _mend(static, curves, findings)
+    static = _correct(static, curves, findings)
     songs = []
     for song in sorted(set(static) | set(curves), key=int):
         raw, own = static.get(song, {}), meta.get(song, {})
@@ -203,7 +203,7 @@ def _build(
     return Dataset("deam", layout, root, songs, curves.get, STATIC_SCALE, DYNAMIC_SCALE, findings)
 
 
-def _mend(
+def _correct(
     static: dict[str, dict[str, float]], curves: Mapping[str, Curve], findings: Findings
 ) -> dict[str, dict[str, float]]:
     tests = test_blocks(

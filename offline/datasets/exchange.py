@@ -1,4 +1,4 @@
-"""The exchanged static columns of DEAM: found by measurement, mended, said in the log.
+"""The exchanged static columns of DEAM: found by measurement, corrected, logged.
 
 In DEAM's static file the columns called valence and arousal are exchanged for the songs up to
 1000. Nothing in the file says so, hence nothing here assumes it: in every block of ids the
@@ -68,7 +68,7 @@ class BlockTest:
         )
         if not self.decided:
             return head + f": NOT TESTED (needs {MIN_SONGS} songs with both), left as in the file"
-        return head + (": EXCHANGED in the file, mended" if self.exchanged else ": right")
+        return head + (": EXCHANGED in the file, corrected" if self.exchanged else ": right")
 
 
 def _corr(x: np.ndarray, y: np.ndarray) -> float:

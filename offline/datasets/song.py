@@ -143,7 +143,7 @@ class Song:
 
 @dataclass
 class Findings:
-    """What a loader noticed: said once, counted, never dropped silently."""
+    """What a loader noticed: reported once, counted, never dropped silently."""
 
     notes: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)

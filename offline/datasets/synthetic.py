@@ -1,4 +1,4 @@
-"""Made-up data sets in the published layouts: sound whose loudness, tempo and mode follow VA.
+"""Synthetic data sets in the published layouts: sound whose loudness, tempo and mode follow VA.
 
 Arousal makes a song louder, faster, brighter and noisier; valence moves its third from minor to
 major and the register of its melody up. Nothing of it sounds like music, but the path from folder
@@ -27,7 +27,7 @@ SR = 22050
 
 @dataclass(frozen=True)
 class SynthSong:
-    """One made-up song: id, artist and its place in the plane.
+    """One synthetic song: id, artist and its place in the plane.
 
     Attributes
     ----------

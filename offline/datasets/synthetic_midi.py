@@ -1,4 +1,4 @@
-"""Made-up pieces as standard MIDI files: chords whose mode follows valence, tempo arousal."""
+"""Synthetic pieces as standard MIDI files: chords whose mode follows valence, tempo arousal."""
 
 import struct
 from pathlib import Path

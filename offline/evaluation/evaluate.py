@@ -57,10 +57,10 @@ def evaluate(
     if not fitted:
         raise InputError(f"{run.path}: not trained yet; run `train` again to finish it")
     uids = tuple(songs) if songs is not None else run.split.test
-    taught = set(uids) & (set(run.split.train) | set(run.split.validation))
-    if taught:
+    trained = set(uids) & (set(run.split.train) | set(run.split.validation))
+    if trained:
         raise InputError(
-            f"{run.path}: {sorted(taught)[0]} was used in training; it cannot be tested on"
+            f"{run.path}: {sorted(trained)[0]} was used in training; it cannot be tested on"
         )
     if run.recipe.family == "classical":
         from offline.training.classical import predict_classical
@@ -83,26 +83,26 @@ def _predict(
     workers: int,
     show: bool,
 ) -> Predictions:
-    from offline.batches.clips import build_pieces, scored
+    from offline.batches.clips import build_clips, scored
     from offline.training.loop import load_weights
     from offline.training.networks import build_network, predict
 
     recipe = run.recipe
-    pieces = build_pieces(
+    clips = build_clips(
         dataset, uids, recipe, run.cache, first_clip_only=True, workers=workers, show=show
     )
     net = load_weights(build_network(recipe), run.path / "checkpoints" / fitted["best"])
     out = Predictions([], [], [], [], np.array(fitted["constant"]))
-    with progress_bar(f"evaluate {recipe.name}", len(pieces), show=show) as advance:
-        for piece in pieces.items:
-            at = np.flatnonzero(scored(piece, recipe))
+    with progress_bar(f"evaluate {recipe.name}", len(clips), show=show) as advance:
+        for labelled in clips.items:
+            at = np.flatnonzero(scored(labelled, recipe))
             advance()
             if not len(at):
                 continue
-            out.uids.append(piece.uid)
-            out.t_s.append(piece.t_s[at])
-            out.y.append(piece.y[at])
-            out.p.append(predict(net, piece, at, recipe, fitted["sizes"][1]))
+            out.uids.append(labelled.uid)
+            out.t_s.append(labelled.t_s[at])
+            out.y.append(labelled.y[at])
+            out.p.append(predict(net, labelled, at, recipe, fitted["sizes"][1]))
     if not out.uids:
         raise InputError(f"{dataset.root}: no test song has a scored label; check the folder")
     return out

@@ -17,7 +17,7 @@ from offline.training.live.members import EVERY, Member, load_member
 from offline.training.live.run import (
     artefact_of,
     load_kernel,
-    load_perceptrons,
+    load_mlps,
     members_of,
     recipe_of_run,
 )
@@ -77,7 +77,7 @@ def export_shipped(
 def _module(
     run: Path, data: LiveData, plan: LivePlan, fold: int | None, seed: int, folds: Sequence[int]
 ) -> LiveModel:
-    """Put the parts together that have not heard a fold."""
+    """Put the parts together that were fitted without a fold."""
     network = Member(EVERY if fold is None else fold, min(seed, plan.network_seeds - 1))
     spread = data.prior(folds)[1]
     return LiveModel(
@@ -86,8 +86,8 @@ def _module(
         plan.share,
         plan.smoothing_s,
         (float(spread[0]), float(spread[1])),
-        perceptrons=load_perceptrons(run, plan, fold, seed) if plan.has_perceptrons else None,
-        perceptron_share=plan.perceptron_share,
+        mlps=load_mlps(run, plan, fold, seed) if plan.has_mlps else None,
+        mlp_share=plan.mlp_share,
     )
 
 
@@ -108,9 +108,9 @@ def _export(
         for kind in ("curve", "quadrant", "cluster")
     }
     trained_on = f"DEAM ({counts['curve']} songs)"
-    if data.halves_from == "4Q":
+    if data.half_planes_from == "4Q":
         trained_on += f", 4Q ({counts['quadrant']} clips)"
-    if counts["cluster"] and (plan.has_networks or plan.has_perceptrons):
+    if counts["cluster"] and (plan.has_networks or plan.has_mlps):
         trained_on += f", MIREX-like ({counts['cluster']} clips)"
     meta = {
         "name": name,

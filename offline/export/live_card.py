@@ -24,7 +24,7 @@ def sections_of(data: LiveData, plan: LivePlan) -> dict[str, str]:
     folds = tuple(range(plan.folds))
     songs = len(data.first_clips(folds))
     parts = ["kernel ridge regression"]
-    if plan.has_perceptrons:
+    if plan.has_mlps:
         parts.append("an MLP ensemble on causal running statistics")
     if plan.has_networks:
         parts.append("a causal convolutional network")
@@ -32,8 +32,8 @@ def sections_of(data: LiveData, plan: LivePlan) -> dict[str, str]:
         "Summary": "Valence and arousal of music as it plays, twice a second, with a sigma each: "
         f"{', '.join(parts)}.",
         "Data": f"Valence, arousal and their sigmas: {songs} songs with labels every 0.5 s. "
-        f"p_positive and p_energetic: {data.halves_from}. Synthetic sounds (noise, hum, tones, a "
-        "synthetic voice) are trained as no music.",
+        f"p_positive and p_energetic: {data.half_planes_from}. Synthetic sounds (noise, hum, "
+        "tones, a synthetic voice) are trained as no music.",
         "Splits": f"{plan.folds} folds by artist, one assignment for all sets. Figures of folds "
         "come from artefacts fitted without the fold; this artefact was fitted on all of them.",
         "Known failures": "None was looked for in this artefact: its metrics are all that is "

@@ -3,7 +3,7 @@
 A module that can be exported is called as ``module(features..., states...)`` and returns
 ``(mood, next states...)``: one step of features ``[batch, frames, bins]`` for each front end in
 order, states ``[batch, ...]``, mood ``[batch, len(outputs)]``. ``module.zero_state(batch)`` gives
-the states of streams that have heard nothing, which are zeros.
+the states of streams without input, which are zeros.
 
 The tracing exporter of torch is used: it keeps a GRU one operator (the newer one too, in
 seventy times the time, opset 18, and a graph a third slower on a small convolution with GRU), and
@@ -65,7 +65,7 @@ def export_model(
     module : torch.nn.Module
         See the head of this file. It is exported in its evaluation mode, which is left set.
     front_ends : mapping of str to FrontEndSpec
-        ``features`` or ``features.<id>`` -> what it hears, in the order of the arguments.
+        ``features`` or ``features.<id>`` -> its input, in the order of the arguments.
     meta : mapping
         The fields of `ArtefactMeta` but `contract`, `causal`, `front_ends`
         and `metrics`, which are filled in (metrics by `attach_metrics`).
@@ -236,7 +236,7 @@ def _zero_state(module: torch.nn.Module, batch: int) -> tuple[torch.Tensor, ...]
     if any(bool(s.any()) or s.dtype != torch.float32 or len(s) != batch for s in state):
         raise UsageError(
             f"{type(module).__name__}.zero_state({batch}) has other than float32 zeros of batch "
-            f"{batch}: an all-zero state must mean that nothing was heard"
+            f"{batch}: an all-zero state must mean that there was no input"
         )
     return state
 
@@ -251,7 +251,7 @@ def _declare(value: Any, size: Sequence[int]) -> None:
 
 
 def _sound(model: Model, n_steps: int) -> list[dict[str, np.ndarray]]:
-    """Return the features of three made-up sounds, step by step: a chord, noise, silence first."""
+    """Return features of three synthetic sounds, step by step: a chord, noise, silence first."""
     rng = np.random.default_rng(0)
     seconds = n_steps * model.step_s
     streams: list[dict[str, np.ndarray]] = []

@@ -28,8 +28,8 @@ def artefact_name(recipe: Recipe) -> str:
     parts = [recipe.name]
     if recipe.data.labels == "static":
         parts.append("static")
-    if recipe.mode == "faithful":
-        parts.append("faithful")
+    if recipe.mode == "original":
+        parts.append("original")
     return "-".join(parts)
 
 
@@ -146,7 +146,7 @@ def _marked(made: Path, target: Path) -> Path:
         read_artefact(made), {PROPERTY: msgspec.json.encode(meta).decode()}
     )
     card = card_path(made).read_text(encoding="utf-8")
-    note = "\n**Not causal: it hears the whole sequence first and is refused live.**\n"
+    note = "\n**Not causal: it needs the whole sequence first and is refused live.**\n"
     head, rest = card.split("\n", 1)
     path = target / made.name
 
@@ -164,8 +164,8 @@ def _marked(made: Path, target: Path) -> Path:
 def _sections(run: Run, fitted: dict[str, Any]) -> dict[str, str]:
     recipe = run.recipe
     lines = [recipe.about, recipe.definition]
-    if recipe.mode == "faithful":
-        lines.append("Faithful mode: " + "; ".join(recipe.faults) + ".")
+    if recipe.mode == "original":
+        lines.append("Original mode: " + "; ".join(recipe.faults) + ".")
     if recipe.network.width != 1:
         lines.append(f"Width factor {recipe.network.width:g}.")
     if recipe.family == "spectral":

@@ -58,7 +58,7 @@ def spec_hash(spec: FrontEndSpec) -> str:
 
 
 def compute(path: Path, spec: FrontEndSpec, *, device: str | None = None) -> np.ndarray:
-    """Features of one file as the live engine would hear it: primed, streamed, resampled.
+    """Features of one file as the live engine computes them: primed, streamed, resampled.
 
     Parameters
     ----------

@@ -41,19 +41,19 @@ def kept_images(
         return None
     from models.audio.spectral import IMAGE, is_permuted
 
-    net, faithful = recipe.network, recipe.mode == "faithful"
+    net, original = recipe.network, recipe.mode == "original"
     step, image = recipe.frames_per_step, tuple(net.image or net.options.get("image", IMAGE))
     static = recipe.data.labels == "static"
     need = round((recipe.data.song_s if static else recipe.data.window_s) * 2) * step
     ends = [need] if static else list(range(need, len(x) + 1, step))
     if not need or not ends or len(ends) * image[0] * image[1] > x.size:
         return None
-    permuted = is_permuted(net.name, faithful=faithful)
+    permuted = is_permuted(net.name, original=original)
     key = json_hash({"version": VERSION, "image": image, "frames": need, "whole": static,
-                     "average": not faithful, "permuted": permuted})  # fmt: skip
+                     "average": not original, "permuted": permuted})  # fmt: skip
 
     def make() -> np.ndarray:
-        return _images(x, need, ends, image, average=not faithful, permuted=permuted)
+        return _images(x, need, ends, image, average=not original, permuted=permuted)
 
     return cache.derived(audio, recipe.spec, key, make)
 
@@ -64,11 +64,11 @@ def _images(
 ) -> np.ndarray:  # fmt: skip
     import torch
 
-    from models.audio.spectral import picture
+    from models.audio.spectral import to_image
 
     x = np.pad(x, ((0, max(0, need - len(x))), (0, 0)))
     out = [
-        picture(torch.from_numpy(np.array(x[None, end - need : end], np.float32)),
+        to_image(torch.from_numpy(np.array(x[None, end - need : end], np.float32)),
                 (image[0], image[1]), average=average, permuted=permuted)
         for end in ends
     ]  # fmt: skip

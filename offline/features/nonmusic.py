@@ -1,6 +1,6 @@
-"""Sounds that are no music, made up: noise, hum, tones, clicks, babble of a made-up voice.
+"""Sounds that are no music, synthetic: noise, hum, tones, clicks, babble of a synthetic voice.
 
-They teach the live model to say "I do not know" (large sigma, near the middle) without any
+Trained on them, the live model predicts the middle with a large sigma without any
 recording; real speech and noise stay untouched for evaluation.
 """
 
@@ -88,13 +88,13 @@ def _bursts(n: int, rng: np.random.Generator) -> np.ndarray:
     y = 0.02 * _coloured(n, rng, 1)
     for _ in range(round(n / SR * rng.uniform(0.5, 6))):
         at, size = rng.integers(0, n), round(SR * rng.uniform(0.02, 0.5))
-        piece = _coloured(size, rng, rng.uniform(0, 1.5)) * np.exp(-np.linspace(0, 6, size))
-        y[at : at + size] += rng.uniform(0.1, 1) * piece[: n - at]
+        labelled = _coloured(size, rng, rng.uniform(0, 1.5)) * np.exp(-np.linspace(0, 6, size))
+        y[at : at + size] += rng.uniform(0.1, 1) * labelled[: n - at]
     return y
 
 
 def _voice(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Syllables of a made-up speaker: a gliding buzz or hiss through moving formants."""
+    """Syllables of a synthetic speaker: a gliding buzz or hiss through moving formants."""
     f0 = 90 * 2.6 ** rng.random()
     size = rng.uniform(0.85, 1.2)
     out = np.zeros(n)

@@ -11,7 +11,7 @@ from streammer.errors import UsageError
 
 __all__ = [
     "AUXILIARY", "CLUSTERS", "GENRES", "AugmentPart", "KernelPart", "LivePlan", "LossPart",
-    "MixPart", "PerceptronPart", "plan_of",
+    "MixPart", "MlpPart", "plan_of",
 ]  # fmt: skip
 
 CLUSTERS = 5
@@ -51,15 +51,15 @@ class AugmentPart:
 
 @dataclass(frozen=True)
 class KernelPart:
-    """Settings of the kernel machine.
+    """Settings of the kernel ridge.
 
     Parameters
     ----------
     memory_s, threshold : float
         Of `models.live.texture.Texture`.
     gamma, ridge, ridge_half, ridge_sigma : float
-        Width of the kernels; strength of the ridge for mood, halves and sigma.
-    doubt_directions : int
+        Width of the kernels; strength of the ridge for mood, half-plane labels and sigma.
+    log_variance_directions : int
         Principal directions that sigma depends on, beside the mood itself.
     songs, clips : int
         Centres: songs with curves, clips with quadrants.
@@ -79,7 +79,7 @@ class KernelPart:
     ridge: float = 0.3
     ridge_half: float = 0.3
     ridge_sigma: float = 1.0
-    doubt_directions: int = 8
+    log_variance_directions: int = 8
     songs: int = 600
     clips: int = 400
     directions: int = 96
@@ -90,20 +90,20 @@ class KernelPart:
 
 
 @dataclass(frozen=True)
-class PerceptronPart:
-    """Settings of the perceptrons.
+class MlpPart:
+    """Settings of the mlps.
 
     Parameters
     ----------
     members, hidden : int
-        How many, and the size of the first hidden layer; no members for no perceptrons.
+        How many, and the size of the first hidden layer; no members for no mlps.
     dropout, noise : float
         Noise is added to the scaled statistics (each has a spread of 1).
     epochs, batch : int
     lr, weight_decay : float
-    half, same, guess, words, cluster, genre : float
-        Weights of the losses beside that of valence and arousal: halves, agreement of changed
-        copies, guessed labels of songs without, and of the heads that exist in training only.
+    half, consistency, pseudo_label, words, cluster, genre : float
+        Weights of the losses beside that of valence and arousal: half-plane labels,
+        consistency of changed copies, pseudo-labels of songs without, and of the heads that exist in training only.
     """
 
     members: int = 4
@@ -115,8 +115,8 @@ class PerceptronPart:
     lr: float = 2e-3
     weight_decay: float = 0.05
     half: float = 1.0
-    same: float = 0.1
-    guess: float = 0.5
+    consistency: float = 0.1
+    pseudo_label: float = 0.5
     words: float = 0.3
     cluster: float = 0.08
     genre: float = 0.1
@@ -128,7 +128,7 @@ class MixPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     curve, quadrant, cluster, sound : int
-        Clips with curves, with quadrants, with clusters; made-up sounds.
+        Clips with curves, with quadrants, with clusters; synthetic sounds.
     splice : float
         Share of rows that begin with the end of another row.
     """
@@ -174,13 +174,13 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Fields of `models.live.net.LiveConfig`.
     augment, copies : dict
         Fields of `AugmentPart`: for the networks' batches, and for the changed copies that the
-        kernel machine hears.
+        kernel ridge is fitted on.
     kernel : dict
         Fields of `KernelPart`.
-    perceptrons : dict
+    MLPs : dict
         Fields of `PerceptronPart`.
-    perceptron_share : four floats
-        Of the perceptrons in valence, arousal, positive and energetic; the kernel machine has the
+    MLP_share : four floats
+        Of the MLPs in valence, arousal, positive and energetic; the kernel ridge has the
         rest of what the networks leave.
     folds, seeds : int
         One artefact for each held-out fold and seed.
@@ -198,8 +198,8 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     augment: dict[str, Any] = {}
     copies: dict[str, Any] = {}
     kernel: dict[str, Any] = {}
-    perceptrons: dict[str, Any] = {}
-    perceptron_share: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    mlps: dict[str, Any] = {}
+    mlp_share: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     mix: MixPart = MixPart()
     loss: LossPart = LossPart()
     folds: int = 5
@@ -223,23 +223,23 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def copied(self) -> AugmentPart:
-        """What happens to the copies that the kernel machine hears."""
+        """What happens to the copies that the kernel ridge is fitted on."""
         return AugmentPart(**_tuples(self.copies))
 
     @property
     def part(self) -> KernelPart:
-        """Settings of the kernel machine."""
+        """Settings of the kernel ridge."""
         return KernelPart(**self.kernel)
 
     @property
-    def perceptron(self) -> PerceptronPart:
-        """Settings of the perceptrons."""
-        return PerceptronPart(**self.perceptrons)
+    def mlp(self) -> MlpPart:
+        """Settings of the mlps."""
+        return MlpPart(**self.mlps)
 
     @property
-    def has_perceptrons(self) -> bool:
-        """Whether perceptrons speak at all."""
-        return any(self.perceptron_share)
+    def has_mlps(self) -> bool:
+        """Whether MLPs speak at all."""
+        return any(self.mlp_share)
 
     @property
     def has_networks(self) -> bool:
@@ -263,7 +263,7 @@ def plan_of(recipe: Recipe) -> LivePlan:
         raise UsageError(f"{recipe.name}: family is {recipe.family}, expected live")
     try:
         plan = msgspec.convert(recipe.network.options, LivePlan, strict=False)
-        _ = plan.config, plan.changes, plan.copied, plan.part, plan.perceptron
+        _ = plan.config, plan.changes, plan.copied, plan.part, plan.mlp
     except (msgspec.ValidationError, TypeError) as error:
         raise UsageError(f"{recipe.name}: network.options: {error}") from error
     return plan

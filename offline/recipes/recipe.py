@@ -1,8 +1,9 @@
 """Recipes: one TOML file says data, split, front end, network, loss, optimiser, schedule, seed.
 
-A recipe has a base and overlays. ``[static]`` is laid over it for whole-song labels, ``[faithful]``
-for the mode that keeps the original's faults, ``[mended]`` for the one that does not; the command
-line comes last. What results is one flat, checked `Recipe`, saved in every run and artefact.
+A recipe has a base and overlays. ``[static]`` is laid over it for whole-song labels, ``[original]``
+for the mode with the original settings and their faults, ``[corrected]`` for the one without them;
+the command line comes last. What results is one flat, checked `Recipe`, saved in every run and
+artefact.
 """
 
 import tomllib
@@ -41,7 +42,11 @@ QUICK: dict[str, Any] = {
 }
 """Changes that make a recipe run in seconds: does everything work?"""
 
-Mode = Literal["mended", "faithful"]
+_FORMER = {
+    "faithful": "original", "mended": "corrected", "perceptrons": "mlps",
+    "perceptron_share": "mlp_share",
+}  # fmt: skip
+Mode = Literal["corrected", "original"]
 Labels = Literal["dynamic", "static"]
 
 
@@ -53,7 +58,7 @@ class DataPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels : str
         ``dynamic`` (2 Hz) or ``static`` (one per song).
     window_s : float
-        Sound before each label that the net hears [s]; 0 for sequences and whole songs.
+        Sound before each label that the network takes [s]; 0 for sequences and whole songs.
     song_s : float
         Whole-song systems: audio cut or zero-padded to this [s]; 0 takes the clip's length.
     sequence_s : float
@@ -171,7 +176,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     about, published, definition : str
         One line each for the report.
     faults : tuple of str
-        What the faithful mode keeps.
+        What the original mode keeps.
     """
 
     name: str
@@ -184,7 +189,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outputs: tuple[str, ...] = ("valence", "arousal")
     causal: bool = True
     exports: bool = True
-    mode: Mode = "mended"
+    mode: Mode = "corrected"
     about: str = ""
     published: str = ""
     definition: str = ""
@@ -266,10 +271,11 @@ def load_recipe(
         body = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: no readable recipe ({error})") from error
-    mode = mode or body.get("mode", "mended")
-    if mode not in ("mended", "faithful"):
-        raise UsageError(f"mode is {mode!r}; expected mended or faithful")
-    overlays = {key: body.pop(key, {}) for key in ("faithful", "mended", "static")}
+    body = _renamed(body)
+    mode = mode or body.get("mode", "corrected")
+    if mode not in ("corrected", "original"):
+        raise UsageError(f"mode is {mode!r}; expected corrected or original")
+    overlays = {key: body.pop(key, {}) for key in ("original", "corrected", "static")}
     labels = labels or body.get("data", {}).get("labels", "dynamic")
     if labels == "static" and body.get("family") in ("window", "chroma", "stacked", "live"):
         raise UsageError(f"{path.stem}: has no static form; expected labels = dynamic")
@@ -293,6 +299,17 @@ def load_recipe(
         here[last] = value
         _lay(body, part)
     return recipe_from(body, str(path))
+
+
+def _renamed(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe with today's names for keys that artefacts of version 0.1 carry."""
+    if "mode" in body:
+        body["mode"] = _FORMER.get(body["mode"], body["mode"])
+    options = body.get("network", {}).get("options", {})
+    for part in (body, options):
+        for old in _FORMER.keys() & part.keys():
+            part[_FORMER[old]] = part.pop(old)
+    return body
 
 
 def recipe_from(body: dict[str, Any], where: str) -> Recipe:

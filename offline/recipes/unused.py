@@ -60,5 +60,5 @@ def refuse_unused(recipe: Recipe, given: Iterable[str], mode: str | None = None)
                 f"{recipe.name}: {name} has no effect on a system of the family {recipe.family}; "
                 "leave it out"
             )
-    if mode == "faithful" and not recipe.faults:
+    if mode == "original" and not recipe.faults:
         raise UsageError(f"{recipe.name}: has one form only; leave --mode out")

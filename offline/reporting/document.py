@@ -54,7 +54,7 @@ class Document:
         self._parts.append(("pre", text))
 
     def figure(self, path: str, caption: str) -> None:
-        """Add a picture by its path relative to the document."""
+        """Add an image by its path relative to the document."""
         self._parts.append(("figure", (path, caption)))
 
     def markdown(self) -> str:

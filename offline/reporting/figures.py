@@ -17,7 +17,7 @@ DPI = 80
 EDGE = -0.35
 """Left edge of the skills: far below nothing is to be told apart."""
 
-COLOURS = {"mended": "#1b6ca8", "faithful": "#c4622d"}
+COLOURS = {"corrected": "#1b6ca8", "original": "#c4622d"}
 
 
 def _save(figure: plt.Figure, path: Path) -> None:
@@ -80,11 +80,13 @@ def plane(y: np.ndarray, p: np.ndarray, title: str, path: Path) -> None:
     """
     figure, panels = plt.subplots(1, 3, figsize=(11, 3.6))
     panels[0].scatter(y[:, 0], y[:, 1], s=5, alpha=0.35, color="#888", label="labelled")
-    panels[0].scatter(p[:, 0], p[:, 1], s=5, alpha=0.5, color=COLOURS["mended"], label="predicted")
+    panels[0].scatter(
+        p[:, 0], p[:, 1], s=5, alpha=0.5, color=COLOURS["corrected"], label="predicted"
+    )
     panels[0].set(xlabel="valence", ylabel="arousal", title=title)
     panels[0].legend(fontsize=7)
     for panel, axis, name in zip(panels[1:], (1, 0), ("arousal", "valence"), strict=True):
-        panel.scatter(y[:, axis], p[:, axis], s=5, alpha=0.4, color=COLOURS["mended"])
+        panel.scatter(y[:, axis], p[:, axis], s=5, alpha=0.4, color=COLOURS["corrected"])
         panel.plot([-1, 1], [-1, 1], color="#222", lw=0.8)
         panel.set(xlabel=f"labelled {name}", ylabel=f"predicted {name}")
     for panel in panels:

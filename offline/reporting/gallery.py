@@ -115,7 +115,7 @@ def _chosen_curves(systems: Sequence[System], dataset: Dataset, n: int = 3) -> l
     from offline.training.networks import build_network, predict
 
     order = ("crnn-gru3", "crnn-res", "window-m2", "stacked-crnn", "chroma-lstm")
-    shown = [s for s in systems if s.recipe.mode == "mended" and s.recipe.name in order]
+    shown = [s for s in systems if s.recipe.mode == "corrected" and s.recipe.name in order]
     if not shown:
         return []
     run = shown[0].runs[0]
@@ -139,16 +139,16 @@ def _chosen_curves(systems: Sequence[System], dataset: Dataset, n: int = 3) -> l
             if song.uid not in own.split.test:
                 continue
             x = own.cache.get(clip.path, own.recipe.spec, mmap=True)
-            piece = label_clip(dataset, song, x, clip.offset_s, own.recipe)
-            if piece is None:
+            labelled = label_clip(dataset, song, x, clip.offset_s, own.recipe)
+            if labelled is None:
                 continue
-            good = np.flatnonzero(np.isfinite(piece.y).all(axis=1))
+            good = np.flatnonzero(np.isfinite(labelled.y).all(axis=1))
             net = load_weights(
                 build_network(own.recipe), own.path / "checkpoints" / own.fitted["best"]
             )
-            p = predict(net, piece, good, own.recipe, own.fitted["sizes"][1])
+            p = predict(net, labelled, good, own.recipe, own.fitted["sizes"][1])
             line = np.full((len(t_s), 2), np.nan)
-            line[np.searchsorted(t_s, np.round(piece.t_s[good] * 2) / 2 - 1e-3)] = p
+            line[np.searchsorted(t_s, np.round(labelled.t_s[good] * 2) / 2 - 1e-3)] = p
             lines[system.recipe.name] = line
         out.append((f"song {song.id}", t_s, y, lines))
     return out

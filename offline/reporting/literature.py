@@ -52,12 +52,12 @@ def constants(dataset: Dataset) -> list[str]:
     for name, songs in beds.items():
         if not songs:
             continue
-        taught = teach
+        trained = teach
         if name.startswith("2013"):
-            taught = [s for s in teach if s.official.get("mediaeval2013") == "development"]
+            trained = [s for s in teach if s.official.get("mediaeval2013") == "development"]
         for axis in ("arousal", "valence"):
             y = [getattr(curves[s.uid], axis).astype(float) for s in songs]
-            c = float(np.concatenate([getattr(curves[s.uid], axis) for s in taught]).mean())
+            c = float(np.concatenate([getattr(curves[s.uid], axis) for s in trained]).mean())
             flat = [np.full(len(a), c) for a in y]
             own = [np.full(len(a), a.mean()) for a in y]
             lines.append(
@@ -122,7 +122,7 @@ def joint_split(dataset: Dataset) -> list[str]:
         f"Of its {len(ids['test'])} DEAM test songs {both} are in emoMusic's development part.",
         f"{len(artists['train'] & artists['test'])} artists are in its training and test lists.",
         "emoMusic is DEAM's ids <= 1000: the figures of the joint model are of songs that it was "
-        "taught.",
+        "trained.",
     ]
 
 

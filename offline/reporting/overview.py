@@ -11,7 +11,8 @@ from offline.reporting.systems import System
 __all__ = ["STILL", "commands", "dead", "deviation", "interval", "overview"]
 
 HEADER = [
-    "system", "arousal: mended", "faithful", "constant", "valence: mended", "faithful", "constant",
+    "system", "arousal: corrected", "original", "constant",
+    "valence: corrected", "original", "constant",
     "published",
 ]  # fmt: skip
 
@@ -39,8 +40,8 @@ def overview(systems: Sequence[System]) -> tuple[list[str], list[list[str]]]:
         order = [np.inf, np.inf]
         for at, axis in enumerate(("arousal", "valence")):
             scores = {mode: s.scores().get(axis) for mode, s in modes.items()}
-            cells += [_cell(scores.get("mended")), _cell(scores.get("faithful"))]
-            own = scores.get("mended") or scores.get("faithful")
+            cells += [_cell(scores.get("corrected")), _cell(scores.get("original"))]
+            own = scores.get("corrected") or scores.get("original")
             cells.append(f"{own.constant_song:.3f}" if own else "")
             if own:
                 order[at] = own.rmse_song.value
@@ -58,11 +59,11 @@ def _cell(s: Scores | None) -> str:
 
 
 STILL = 0.005
-"""Spread of predictions below which a system says the same of every song."""
+"""Spread of predictions below which a system predicts the same for every song."""
 
 
 def dead(systems: Sequence[System]) -> list[str]:
-    """Systems that say the same of every song of a fold, on some axis, and in how many folds."""
+    """Systems that predict one value for every song of a fold, and in how many folds."""
     out = []
     for system in systems:
         spread = np.array([np.concatenate(f.p).std(axis=0) for f in system.predictions])

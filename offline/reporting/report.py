@@ -79,7 +79,7 @@ def _opening(doc: Document, dataset: Dataset, deam: Path) -> None:
 
 
 def _faults(doc: Document, systems: list[System]) -> None:
-    doc.heading("What the faithful modes keep")
+    doc.heading("What the original modes keep")
     seen: dict[str, list[str]] = {}
     for system in systems:
         recipe = system.recipe
@@ -94,15 +94,15 @@ def _faults(doc: Document, systems: list[System]) -> None:
     doc.bullets([f"{name}: {text[0]}" for name, text in sorted(seen.items())])
     doc.text(
         "Test songs never choose anything in either mode: early stopping uses the validation fold, "
-        "also where the original used its test set. Mended spectral nets hear the logarithm, have "
-        "batch normalisation and linear outputs, and are trained by Adam on shuffled windows of "
-        "all songs.",
+        "also where the original used its test set. Corrected spectral nets take the logarithm, "
+        "have batch normalisation and linear outputs, and are trained by Adam on shuffled windows "
+        "of all songs.",
         "The window nets start from the weights that Keras draws, in both modes, as the original "
         "did: from torch's own, window-m2 dies. Adam's first step moves every unit of its dense "
         "layer by several times its range, the steps that undo it push all maps of the second "
-        "convolution below zero, and the net says one constant from then on; "
-        "tests/training/test_images.py holds it to live. Mended ones also take a third of the "
-        "rate. Faithful ones keep Adam's default, the original's: there Keras's weights may die "
+        "convolution below zero, and the output is one constant from then on; "
+        "tests/training/test_images.py holds it to live. Corrected ones also take a third of the "
+        "rate. Original ones keep Adam's default, the original's: there Keras's weights may die "
         "too, and whether they do is a matter of the draw.",
     )
 

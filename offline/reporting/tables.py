@@ -22,13 +22,13 @@ def dynamic_table(doc: Document, systems: list[System]) -> None:
     doc.text(
         "Without these options every system runs as published, at full width. Here the processor "
         "time was short: widths, images and budgets are the commands' and stand in every row, with "
-        "the epochs that they allowed (seconds are of one core). What a narrow net says after a "
-        "few epochs is a floor of what its system can do, not its rank."
+        "the epochs that they allowed (seconds are of one core). What a narrow network predicts "
+        "after a few epochs is a floor of what its system can do, not its rank."
     )
     doc.text(
         "Songs with id <= 2000. Scored are the labels from 5 s after the start of a clip on, when "
         f"every window is full, every {0.5 * stride:g} s. Every song is predicted by the one model "
-        "that has heard neither it nor its artist."
+        "that was trained on neither it nor its artist."
     )
     doc.heading("At a glance", 3)
     doc.text(
@@ -38,9 +38,9 @@ def dynamic_table(doc: Document, systems: list[System]) -> None:
     doc.table(*overview(systems))
     if still := dead(systems):
         doc.text(
-            f"The same of every song, whatever it hears (spread under {STILL:g}), say "
-            f"{'; '.join(still)}. A spectral net whose ReLU output died says 0, which is -1 on "
-            "this scale; a window net whose maps died says what its last bias is."
+            f"The same for every song, whatever its input (spread under {STILL:g}), predict "
+            f"{'; '.join(still)}. A spectral net whose ReLU output died gives 0, which is -1 on "
+            "this scale; a window net whose maps died gives its last bias."
         )
     for axis in AXES:
         ranked = [(s.scores()[axis].rmse_song.value, s, s.scores()[axis])
@@ -159,8 +159,8 @@ def test58_table(doc: Document, systems: list[System]) -> None:
                "skill per song [95 %]", "r", "songs"], rows)  # fmt: skip
     shown = [r for r in rows if not str(r[6]).split("[")[1].startswith("-")]
     doc.text(
-        f"{len(shown)} of {len(rows)} rows have an interval above zero; one with r = 0.00 says the "
-        "same of every song, and is only a luckier constant."
+        f"{len(shown)} of {len(rows)} rows have an interval above zero; one with r = 0.00 predicts "
+        "the same for every song, and is only a luckier constant."
         if shown
         else "No row has an interval above zero: on these 58 songs nothing here beats the constant "
         "with confidence."
@@ -169,7 +169,7 @@ def test58_table(doc: Document, systems: list[System]) -> None:
 
 def static_table(doc: Document, systems: list[System]) -> None:
     """Add the systems that give one value a song, with the original's loss beside."""
-    doc.heading("Static systems, on the mended song labels")
+    doc.heading("Static systems, on the corrected song labels")
     doc.code(commands(systems))
     rows = []
     for system in systems:
@@ -225,7 +225,7 @@ def baseline_table(doc: Document, dataset: Dataset, static: list[System], cache:
         doc.text(f"Not computed: {why}.")
         return
     doc.text(
-        "Static labels of all songs with the exchanged columns mended; R2 over all out-of-fold "
+        "Static labels of all songs with the exchanged columns corrected; R2 over all out-of-fold "
         "predictions of a 10-fold cross-validation, by song or by artist. An SVR on the 130 "
         "openSMILE means is known to reach A .63 / V .33 (song-disjoint) and .62 / .30 "
         "(artist-disjoint). The SVR's three constants were looked for once on the song-disjoint "

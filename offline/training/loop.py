@@ -184,7 +184,7 @@ def fit(
                 TensorBoardLogger(run, "tensorboard", version=""),
                 CSVLogger(run, "curves", ""),
             ],
-            gradient_clip_val=5.0 if recipe.mode == "mended" else None,
+            gradient_clip_val=5.0 if recipe.mode == "corrected" else None,
             num_sanity_val_steps=0,
             enable_progress_bar=show,
             enable_model_summary=False,

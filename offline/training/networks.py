@@ -7,7 +7,7 @@ from torch import nn
 from models.audio.sequence import ChromaLstm, StackedCrnn
 from models.audio.spectral import SpectralNet
 from models.audio.window import WindowNet
-from offline.batches.clips import Piece, sequence_sizes
+from offline.batches.clips import LabelledClip, sequence_sizes
 from offline.batches.windows import padded, to_unit, windows_of
 from offline.recipes.recipe import Recipe
 from streammer.errors import UsageError
@@ -17,21 +17,21 @@ __all__ = ["build_network", "fit_scale", "predict"]
 
 def build_network(recipe: Recipe) -> nn.Module:
     """Untrained module of a recipe; initial weights follow from the global torch seed."""
-    net, faithful = recipe.network, recipe.mode == "faithful"
+    net, original = recipe.network, recipe.mode == "original"
     options = dict(net.options)
     try:
         if recipe.family == "spectral":
             if net.image is not None:
                 options["image"] = net.image
             return SpectralNet(
-                net.name, n_bins=recipe.spec.n_bins, width=net.width, faithful=faithful, **options
+                net.name, n_bins=recipe.spec.n_bins, width=net.width, original=original, **options
             )
         if recipe.family == "window":
             return WindowNet(
-                net.name, n_bins=recipe.spec.n_bins, width=net.width, faithful=faithful, **options
+                net.name, n_bins=recipe.spec.n_bins, width=net.width, original=original, **options
             )
         if recipe.family == "chroma":
-            return ChromaLstm(n_bins=recipe.spec.n_bins, faithful=faithful, **options)
+            return ChromaLstm(n_bins=recipe.spec.n_bins, original=original, **options)
         if recipe.family == "stacked":
             return StackedCrnn(
                 frames_per_step=recipe.frames_per_step,
@@ -45,25 +45,25 @@ def build_network(recipe: Recipe) -> nn.Module:
 
 
 @torch.no_grad()
-def fit_scale(net: nn.Module, pieces: list[Piece], recipe: Recipe, seed: int) -> None:
-    """Fit the mean and spread buffers on a sample of the TRAINING pieces."""
-    if getattr(net, "faithful", False) or not hasattr(net, "compress"):
+def fit_scale(net: nn.Module, clips: list[LabelledClip], recipe: Recipe, seed: int) -> None:
+    """Fit the mean and spread buffers on a sample of the TRAINING clips."""
+    if getattr(net, "original", False) or not hasattr(net, "compress"):
         return
     rng = np.random.default_rng(seed)
-    sample = [pieces[i] for i in rng.permutation(len(pieces))[:200]]
-    sequence, song = sequence_sizes(pieces, recipe)
+    sample = [clips[i] for i in rng.permutation(len(clips))[:200]]
+    sequence, song = sequence_sizes(clips, recipe)
     total = square = 0.0
     n = 0
     net.mean.zero_()
     net.std.fill_(1.0)
-    for piece in sample:
+    for labelled in sample:
         if recipe.family in ("chroma", "stacked"):
-            x = padded(piece.x, sequence)[None]
+            x = padded(labelled.x, sequence)[None]
         else:
-            x = windows_of(piece, rng.integers(0, len(piece.ends), 1), recipe, song)
+            x = windows_of(labelled, rng.integers(0, len(labelled.ends), 1), recipe, song)
         y = torch.from_numpy(x)
         z = (
-            net.compress(net.picture(y) if recipe.family == "spectral" else y)
+            net.compress(net.to_image(y) if recipe.family == "spectral" else y)
             .double()
             .flatten(0, -2)
         )
@@ -78,14 +78,14 @@ def fit_scale(net: nn.Module, pieces: list[Piece], recipe: Recipe, seed: int) ->
 @torch.no_grad()
 def predict(
     net: nn.Module,
-    piece: Piece,
+    labelled: LabelledClip,
     at: np.ndarray,
     recipe: Recipe,
     song_frames: int,
     *,
     batch: int = 32,
 ) -> np.ndarray:
-    """Predict the labels `at` of a piece.
+    """Predict the labels `at` of a clip.
 
     Returns
     -------
@@ -94,11 +94,11 @@ def predict(
     """
     if recipe.family in ("chroma", "stacked"):
         step = recipe.frames_per_step
-        x = torch.from_numpy(np.array(piece.x[: len(piece.ends) * step], np.float32))
+        x = torch.from_numpy(np.array(labelled.x[: len(labelled.ends) * step], np.float32))
         given = net(x[None])[0][torch.from_numpy(at)]
     else:
         parts = [
-            net(torch.from_numpy(windows_of(piece, at[i : i + batch], recipe, song_frames)))
+            net(torch.from_numpy(windows_of(labelled, at[i : i + batch], recipe, song_frames)))
             for i in range(0, len(at), batch)
         ]
         given = torch.cat(parts)

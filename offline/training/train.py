@@ -78,36 +78,36 @@ def _fit_network(run: Run, dataset: Dataset, workers: int, show: bool) -> dict[s
     import torch
 
     from models.audio.sequence import n_trained
-    from offline.batches.clips import build_pieces, sequence_sizes
+    from offline.batches.clips import build_clips, sequence_sizes
     from offline.batches.loader import make_loader
     from offline.training.loop import fit
     from offline.training.networks import build_network, fit_scale
 
     recipe, split = run.recipe, run.split
     common: dict[str, Any] = {"workers": workers, "show": show}
-    train_pieces = build_pieces(dataset, split.train, recipe, run.cache, **common)
-    validation = build_pieces(
+    train_clips = build_clips(dataset, split.train, recipe, run.cache, **common)
+    validation = build_clips(
         dataset, split.validation, recipe, run.cache, first_clip_only=True, **common
     )
-    for side in (train_pieces, validation):
+    for side in (train_clips, validation):
         for line in side.missed.lines():
             say(line)
-    labels = train_pieces.labels()  # of the whole side: the constant knows all training songs
+    labels = train_clips.labels()  # of the whole side: the constant knows all training songs
     if not len(labels):
         raise InputError(f"{dataset.root}: no labels to train on")
     read = set(split.train[:: recipe.data.every_song])
-    train_pieces.items = [p for p in train_pieces.items if p.uid in read]
-    if not train_pieces.items:
+    train_clips.items = [p for p in train_clips.items if p.uid in read]
+    if not train_clips.items:
         raise InputError(f"{recipe.name}: none of every {recipe.data.every_song} songs has audio")
-    sizes = sequence_sizes(train_pieces.items, recipe)
+    sizes = sequence_sizes(train_clips.items, recipe)
     torch.manual_seed(recipe.training.seed)
     net = build_network(recipe)
-    fit_scale(net, train_pieces.items, recipe, recipe.training.seed)
+    fit_scale(net, train_clips.items, recipe, recipe.training.seed)
     done = fit(
         net,
         recipe,
         (
-            make_loader(train_pieces.items, recipe, sizes, train=True),
+            make_loader(train_clips.items, recipe, sizes, train=True),
             make_loader(validation.items, recipe, sizes, train=False),
         ),
         run.path,
@@ -117,10 +117,10 @@ def _fit_network(run: Run, dataset: Dataset, workers: int, show: bool) -> dict[s
         **done,
         "sizes": list(sizes),
         "n_weights": n_trained(net),
-        "n_train": len({p.uid for p in train_pieces.items}),
+        "n_train": len({p.uid for p in train_clips.items}),
         "n_validation": len(validation),
-        "without": {"train": train_pieces.without, "validation": validation.without},
-        "data_hash": train_pieces.data_hash(),
+        "without": {"train": train_clips.without, "validation": validation.without},
+        "data_hash": train_clips.data_hash(),
         "constant": [float(v) for v in labels.mean(axis=0)],
         "prior": prior_of(np.asarray(labels), recipe.outputs),
     }

@@ -5,7 +5,7 @@ import torch
 
 from models.layers import AdaptiveGain, CausalConv2d, RunningMean
 from models.live.ensemble import LiveEnsemble
-from models.live.mlp import HEADS, Perceptron, Perceptrons, scaled
+from models.live.mlp import HEADS, Mlp, MlpEnsemble, scaled
 from models.live.mood import KernelMood, LiveModel
 from models.live.net import LiveConfig, LiveNet
 from models.live.texture import Texture
@@ -42,12 +42,12 @@ def _kernel() -> KernelMood:
     )  # fmt: skip
 
 
-def _perceptrons(size: int) -> tuple[Perceptrons, list[Perceptron]]:
+def _mlps(size: int) -> tuple[MlpEnsemble, list[Mlp]]:
     torch.manual_seed(3)
-    members = [Perceptron(size, 16, 5, 0.4).eval() for _ in range(3)]
+    members = [Mlp(size, 16, 5, 0.4).eval() for _ in range(3)]
     shift, scale = torch.randn(size), torch.rand(size)
     factor = torch.tensor([1.0, 1.0, 3.0, 3.0])
-    return Perceptrons(members, shift, scale, torch.arange(4.0), factor, 2.0), members
+    return MlpEnsemble(members, shift, scale, torch.arange(4.0), factor, 2.0), members
 
 
 @torch.no_grad()
@@ -159,8 +159,8 @@ def test_shipped_module_says_the_middle_far_from_all_songs() -> None:
 
 
 @torch.no_grad()
-def test_perceptrons_side_by_side_say_the_mean_of_each() -> None:
-    bag, members = _perceptrons(30)
+def test_mlps_side_by_side_say_the_mean_of_each() -> None:
+    bag, members = _mlps(30)
     x = torch.randn(5, 30, generator=torch.Generator().manual_seed(4)) * 3
     z = scaled(x, bag.shift, bag.scale, 2.0)
     mean = torch.stack([m(z)[:, :HEADS] for m in members]).mean(0)
@@ -173,7 +173,7 @@ def test_shipped_module_does_not_mix_streams() -> None:
     kernel = _kernel()
     model = LiveModel(
         kernel, LiveEnsemble([_net(0)]), (0.0, 0.4, 0.0, 0.0), 0.5,
-        perceptrons=_perceptrons(len(kernel.shift))[0], perceptron_share=(0.5, 0.5, 0.5, 0.5),
+        mlps=_mlps(len(kernel.shift))[0], mlp_share=(0.5, 0.5, 0.5, 0.5),
     )  # fmt: skip
     mel, chroma = _sound(3, 4)
     together, alone = model.zero_state(3), model.zero_state(1)

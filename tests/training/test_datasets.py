@@ -1,4 +1,4 @@
-"""Loaders of made-up data sets in every layout, and what they say of damaged ones."""
+"""Loaders of synthetic data sets in every layout, and what they say of damaged ones."""
 
 import csv
 import shutil

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.audio.window import WindowNet
-from offline.batches.clips import build_pieces
+from offline.batches.clips import build_clips
 from offline.batches.windows import windows_of
 from offline.datasets import load_dataset
 from offline.datasets.synthetic import make_dataset
@@ -24,16 +24,16 @@ def songs(tmp_path_factory):
 
 
 def _pieces(songs, recipe, root):
-    return build_pieces(songs, [s.uid for s in songs], recipe, FeatureCache(root)).items
+    return build_clips(songs, [s.uid for s in songs], recipe, FeatureCache(root)).items
 
 
 @pytest.mark.parametrize(
     ("name", "mode", "labels", "image"),
     [
-        ("crnn-gru3", "mended", "dynamic", [129, 96]),
-        ("crnn-res", "mended", "dynamic", [64, 64]),
-        ("conv", "faithful", "dynamic", [129, 96]),
-        ("crnn-gru3", "faithful", "static", [129, 96]),
+        ("crnn-gru3", "corrected", "dynamic", [129, 96]),
+        ("crnn-res", "corrected", "dynamic", [64, 64]),
+        ("conv", "original", "dynamic", [129, 96]),
+        ("crnn-gru3", "original", "static", [129, 96]),
     ],
 )
 def test_a_net_says_of_a_kept_image_what_it_says_of_the_frames(
@@ -43,11 +43,11 @@ def test_a_net_says_of_a_kept_image_what_it_says_of_the_frames(
         name, mode=mode, labels=labels,
         changes={"network.width": 0.0625, "network.image": image, "data.song_s": 10.0},
     )  # fmt: skip
-    piece = _pieces(songs, recipe, tmp_path)[0]
-    assert piece.images is not None
-    at = np.arange(len(piece.ends))
-    kept = windows_of(piece, at, recipe, 3500)
-    frames = windows_of(replace(piece, images=None), at, recipe, 3500)
+    labelled = _pieces(songs, recipe, tmp_path)[0]
+    assert labelled.images is not None
+    at = np.arange(len(labelled.ends))
+    kept = windows_of(labelled, at, recipe, 3500)
+    frames = windows_of(replace(labelled, images=None), at, recipe, 3500)
     assert kept.size < frames.size / 4
     torch.manual_seed(0)
     net = build_network(recipe).eval()

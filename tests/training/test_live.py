@@ -1,5 +1,6 @@
-"""The live model from a folder to an artefact, on made-up songs; refusals of bad data."""
+"""The live model from a folder to an artefact, on synthetic songs; refusals of bad data."""
 
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -14,14 +15,17 @@ from offline.datasets.synthetic import make_dataset
 from offline.evaluation.live.predict import run_clips
 from offline.evaluation.live.scores import constant_of, half_scores, mood_scores
 from offline.export.live import export_folds, export_shipped
+from offline.export.live_card import write_prose
 from offline.features.cache import FeatureCache
 from offline.features.nonmusic import KINDS, SR, make_sound, not_music
+from offline.prose import CARDS, prose_of
 from offline.recipes.live import plan_of
 from offline.recipes.recipe import Recipe, load_recipe, recipe_from
 from offline.training.live.build import train_live
 from offline.training.live.members import Member, train_member
 from offline.training.live.run import members_of
 from streammer.errors import InputError, UsageError
+from streammer.inference.artefact import read_metadata
 from streammer.inference.model import load_model
 
 SMALL = {
@@ -29,7 +33,7 @@ SMALL = {
     "network.options.net.embedding": 12,
     "network.options.kernel.songs": 20,
     "network.options.kernel.clips": 12,
-    "network.options.perceptrons": {"members": 2, "hidden": 16},
+    "network.options.mlps": {"members": 2, "hidden": 16},
     "network.options.mix": {"curve": 8, "quadrant": 4, "cluster": 2, "sound": 2},
     "network.options.folds": 2,
     "network.options.seeds": 1,
@@ -66,11 +70,11 @@ def test_rows_of_a_fold_hear_nothing_of_the_others(data: LiveData) -> None:
     from models.live.texture import Texture
 
     plan = plan_of(_recipe())
-    moods, halves = make_rows(data, Texture(threshold=1.35), plan.copied)
+    moods, half_planes = make_rows(data, Texture(threshold=1.35), plan.copied)
     assert np.isfinite(moods.x).all()
-    assert np.isfinite(halves.x).all()
+    assert np.isfinite(half_planes.x).all()
     assert set(moods.fold.tolist()) <= {-1, 0, 1, 2, 3, 4}
-    assert not moods.centre[moods.fold < 0].any()
+    assert not moods.landmark[moods.fold < 0].any()
     songs = len(data.first_clips((0, 1, 2, 3, 4)))
     weight = moods.weight[moods.fold >= 0].sum()
     assert weight == pytest.approx(songs * 1.5, rel=1e-6)  # fresh .6, spliced .4, copies .5
@@ -154,3 +158,27 @@ def test_half_scores_count_each_half_apart() -> None:
     assert scores["auc_positive_energetic_half"] == 1
     assert scores["auc_positive_calm_half"] == 0
     assert scores["quadrant_accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("name", ["default", "small"])
+def test_what_people_wrote_of_an_artefact_stands_in_its_card(name: str, tmp_path: Path) -> None:
+    zoo = Path(__file__).parents[2] / "models" / "zoo"
+    shutil.copy(zoo / f"{name}.onnx", tmp_path)
+    assert write_prose(tmp_path / f"{name}.onnx")
+    written = (tmp_path / f"{name}.md").read_text()
+    assert written == (zoo / f"{name}.md").read_text()
+    assert prose_of(CARDS, "0" * 64) == {}  # of another artefact nothing is said
+
+
+@pytest.mark.parametrize("name", ["default", "small", "chroma-lstm", "window-m2"])
+def test_the_recipe_inside_a_shipped_artefact_can_be_trained_again(
+    name: str, tmp_path: Path
+) -> None:
+    zoo = Path(__file__).parents[2] / "models" / "zoo"
+    path = tmp_path / f"{name}.toml"
+    path.write_text(read_metadata(zoo / f"{name}.onnx").recipe)
+    recipe = load_recipe(str(path))
+    if recipe.family == "live":
+        assert plan_of(recipe).has_mlps
+    else:
+        assert load_recipe(str(path), mode="original") != recipe

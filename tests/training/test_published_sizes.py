@@ -1,4 +1,4 @@
-"""Networks have the published shapes and numbers of weights; faithful modes keep their faults."""
+"""Networks have the published shapes and numbers of weights; original modes keep their faults."""
 
 import pytest
 import torch
@@ -49,9 +49,9 @@ def test_dense_is_too_large_for_an_artefact():
 
 
 @pytest.mark.parametrize("name", list(SPECTRAL))
-def test_faithful_spectral_nets_end_in_relu_but_the_residual_one(name):
+def test_original_spectral_nets_end_in_relu_but_the_residual_one(name):
     torch.manual_seed(0)
-    net = SpectralNet(name, width=1 / 16, image=(129, 128), faithful=True).eval()
+    net = SpectralNet(name, width=1 / 16, image=(129, 128), original=True).eval()
     with torch.no_grad():
         y = torch.cat([net(10 * torch.rand(2, 300, 129)) for _ in range(3)])
         net.train(False)
@@ -71,14 +71,14 @@ def test_repeated_channel_means_that_both_are_the_mono_signal():
     assert torch.equal(heard[0][:, 0], heard[0][:, 1])
 
 
-def test_faithful_window_net_is_deaf_to_loudness_and_mended_is_not():
+def test_original_window_net_is_deaf_to_loudness_and_corrected_is_not():
     torch.manual_seed(0)
     x = torch.rand(2, 72, 96) + 0.1
-    for faithful in (True, False):
-        net = WindowNet("window-m2", width=0.25, faithful=faithful).eval()
+    for original in (True, False):
+        net = WindowNet("window-m2", width=0.25, original=original).eval()
         with torch.no_grad():
             change = (net(x) - net(100 * x)).abs().max()
-        assert (change < 1e-4) == faithful
+        assert (change < 1e-4) == original
 
 
 def test_dct_is_orthonormal_and_equals_scipy():

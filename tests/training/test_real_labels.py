@@ -24,7 +24,7 @@ def test_deam_has_the_published_groups(deam):
     assert all(s.has_static and deam.labels(s.id) is not None for s in deam)
 
 
-def test_the_exchanged_block_is_found_mended_and_said(deam, emomusic):
+def test_the_exchanged_block_is_found_corrected_and_said(deam, emomusic):
     lines = deam.findings.lines()
     assert sum("EXCHANGED" in line for line in lines) == 1
     assert "<= 1000" in next(line for line in lines if "EXCHANGED" in line)

@@ -1,4 +1,4 @@
-"""Every recipe trains, evaluates and exports on made-up songs, at a tiny stated width."""
+"""Every recipe trains, evaluates and exports on synthetic songs, at a tiny stated width."""
 
 import tomllib
 
@@ -69,7 +69,7 @@ def tiny(name, **more):
     changes |= SPECIAL.get(name, {})
     if recipe.data.labels == "static":
         changes |= {"data.song_s": 10.0, "training.epochs": 3}
-    if more.get("mode") == "faithful":
+    if more.get("mode") == "original":
         changes |= {"training.epochs": 1, "data.every_song": 5}
         changes.pop("training.lr", None)
     return load_recipe(name, mode=more.get("mode"), labels=more.get("labels"), changes=changes)
@@ -99,7 +99,7 @@ def trained(made, made_songs):
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_mended_recipe_trains_beats_the_constant_and_exports(name, trained, made_songs):
+def test_corrected_recipe_trains_beats_the_constant_and_exports(name, trained, made_songs):
     recipe = tiny(name)
     run = trained(recipe)
     held_out = [*run.split.test, *(s.uid for s in made_songs if is_test58(s))]
@@ -126,8 +126,8 @@ def test_mended_recipe_trains_beats_the_constant_and_exports(name, trained, made
 
 
 @pytest.mark.parametrize("name", [n for n in PUBLISHED if load_recipe(n).faults])
-def test_faithful_recipe_runs_and_prints_its_skill_whatever_the_sign(name, trained, made_songs):
-    run = trained(tiny(name, mode="faithful"))
+def test_original_recipe_runs_and_prints_its_skill_whatever_the_sign(name, trained, made_songs):
+    run = trained(tiny(name, mode="original"))
     lines = summary(evaluate(run, made_songs, show=False))
     print(name, *lines, sep="\n")
     assert all("skill" in line for line in lines)
@@ -145,36 +145,36 @@ def test_static_form_trains_and_exports_marked_as_not_causal(name, trained, made
 
 
 def test_an_exported_window_net_hears_what_it_was_trained_on(trained, made, made_songs):
-    from offline.batches.clips import build_pieces
+    from offline.batches.clips import build_clips
     from offline.training.loop import load_weights
     from offline.training.networks import build_network, predict
 
     run = trained(tiny("window-m2"))
     recipe = run.recipe
     model = load_model(export_run(run))
-    piece = build_pieces(made_songs, run.split.test, recipe, run.cache).items[0]
+    labelled = build_clips(made_songs, run.split.test, recipe, run.cache).items[0]
     net = load_weights(build_network(recipe), run.path / "checkpoints" / run.fitted["best"])
-    wanted = predict(net, piece, np.arange(len(piece.ends)), recipe, 0)[:, 1]
+    wanted = predict(net, labelled, np.arange(len(labelled.ends)), recipe, 0)[:, 1]
     state, got = model.zero_state(1), []
     step = recipe.frames_per_step
-    for k in range(len(piece.x) // step):
-        x = np.asarray(piece.x[None, k * step : (k + 1) * step], np.float32)
+    for k in range(len(labelled.x) // step):
+        x = np.asarray(labelled.x[None, k * step : (k + 1) * step], np.float32)
         mood, state = model.step({"features": x}, state)
         got.append(mood[0, 0])
     assert np.abs(np.array(got)[-len(wanted) :] - wanted).max() < 1e-5
 
 
 def test_training_never_reads_the_test_side(made, made_songs, trained, monkeypatch):
-    from offline.batches import clips as pieces
+    from offline.batches import clips as clips
 
     seen = set()
-    real = pieces.build_pieces
+    real = clips.build_clips
 
     def watching(dataset, uids, *args, **kwargs):
         seen.update(uids)
         return real(dataset, uids, *args, **kwargs)
 
-    monkeypatch.setattr(pieces, "build_pieces", watching)
+    monkeypatch.setattr(clips, "build_pieces", watching)
     run = trained(tiny("chroma-lstm"), name="watched")
     assert seen == {*run.split.train, *run.split.validation}
     assert not seen & {*run.split.test}

@@ -46,10 +46,10 @@ MOVING = [np.array([[0.1, -0.2], [0.3, 0.4]]), np.array([[-0.1, 0.2], [0.5, -0.4
     "plan",
     [
         Plan(("crnn-gru3", "conv"), width=0.25, time_budget_s=24.0, image=(80, 96), stride=5,
-             precision="bf16-mixed", modes=("mended",), labels=("dynamic",)),
-        Plan(("window-m1",), folds=1, width=0.5, modes=("faithful",), labels=("dynamic",)),
-        Plan(("chroma-lstm",), quick=True, modes=("mended",), labels=("dynamic",)),
-        Plan(("crnn-res",), folds=2, image=(64, 64), modes=("faithful",), labels=("static",)),
+             precision="bf16-mixed", modes=("corrected",), labels=("dynamic",)),
+        Plan(("window-m1",), folds=1, width=0.5, modes=("original",), labels=("dynamic",)),
+        Plan(("chroma-lstm",), quick=True, modes=("corrected",), labels=("dynamic",)),
+        Plan(("crnn-res",), folds=2, image=(64, 64), modes=("original",), labels=("static",)),
     ],
 )  # fmt: skip
 def test_the_command_beside_a_row_asks_for_the_same_runs(songs, plan):
@@ -77,7 +77,7 @@ def test_the_command_beside_a_row_asks_for_the_same_runs(songs, plan):
 
 def test_a_row_says_width_image_epochs_budget_and_folds(songs):
     plan = Plan(("crnn-gru3",), folds=2, width=0.25, image=(80, 96), time_budget_s=24.0,
-                modes=("mended",), labels=("dynamic",))  # fmt: skip
+                modes=("corrected",), labels=("dynamic",))  # fmt: skip
     said = deviation(_system([r for _, r in jobs(plan, songs)], MOVING))
     for part in ("10 s clips", "width 0.25", "image 80x96", "3-4 epochs in 20 s (24 s allowed)",
                  "2 of 5 folds"):  # fmt: skip
@@ -86,13 +86,13 @@ def test_a_row_says_width_image_epochs_budget_and_folds(songs):
 
 def test_the_overview_puts_both_modes_of_a_system_beside_the_constant(songs):
     systems = []
-    for mode, p in (("mended", MOVING), ("faithful", SAME)):
+    for mode, p in (("corrected", MOVING), ("original", SAME)):
         plan = Plan(("crnn-gru3",), folds=1, modes=(mode,), labels=("dynamic",))
         systems.append(_system([r for _, r in jobs(plan, songs)], p))
     header, rows = overview(systems)
     row = dict(zip(header[:4], rows[0][:4], strict=True))
     assert len(rows) == 1
-    assert row["arousal: mended"].startswith("0.000 (+1.00)")
-    assert "(-" in row["faithful"]
+    assert row["arousal: corrected"].startswith("0.000 (+1.00)")
+    assert "(-" in row["original"]
     assert float(row["constant"]) > 0.2
-    assert dead(systems) == ["crnn-gru3 (faithful): valence and arousal"]
+    assert dead(systems) == ["crnn-gru3 (original): valence and arousal"]

@@ -15,7 +15,7 @@ SMALL = [
     f"--set=network.options.{name}"
     for name in (
         "net.channels=[4, 4, 6, 8]", "net.embedding=12", "kernel.songs=20", "kernel.clips=12",
-        "perceptrons.members=2", "perceptrons.hidden=16", "perceptrons.epochs=2", "mix.curve=8",
+        "mlps.members=2", "mlps.hidden=16", "mlps.epochs=2", "mix.curve=8",
         "mix.quadrant=4", "mix.cluster=2", "mix.sound=2", "folds=2", "seeds=1",
     )
 ] + ["--epochs=1"]  # fmt: skip
@@ -55,7 +55,7 @@ def test_the_live_model_trains_on_a_bare_deam_folder(here, trained, capsys):
     assert main(["train", "live", "--data", "DEAM", *SMALL]) == 0  # finished: nothing to do
     assert "signs of valence and arousal" in capsys.readouterr().err
     assert list((trained / "kernels").glob("fold*.pt"))
-    assert list((trained / "perceptrons").glob("fold*.pt"))
+    assert list((trained / "mlps").glob("fold*.pt"))
 
 
 def test_evaluate_comes_before_or_after_export_and_fills_the_card(here, trained, capsys):
@@ -118,11 +118,11 @@ def test_no_command_has_a_data_folder_of_its_own():
         (["live", "--fold", "1"], "data.fold"),
         (["live", "--time-budget", "5"], "training.time_budget_s"),
         (["live", "--set", "evaluation.stride=2"], "evaluation.stride"),
-        (["live", "--mode", "faithful"], "one form only"),
+        (["live", "--mode", "original"], "one form only"),
         (["classical-svr", "--epochs", "3"], "training.epochs"),
         (["window-m2", "--image", "64", "64"], "network.image"),
         (["chroma-lstm", "--width", "0.5"], "network.width"),
-        (["window-m2", "--set", "mode=faithful"], "--mode"),
+        (["window-m2", "--set", "mode=original"], "--mode"),
         (["window-m2", "--set", "data.labels=static"], "--labels"),
     ],
 )

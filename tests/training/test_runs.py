@@ -72,7 +72,7 @@ def test_two_processes_train_one_network(data, cache, tmp_path):
         timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("chroma-lstm-dynamic-mended-song0") == 1  # one process speaks
+    assert done.stdout.count("chroma-lstm-dynamic-corrected-song0") == 1  # one process speaks
     run = next(tmp_path.iterdir())
     fitted = json.loads((run / "fitted.json").read_text())
     assert fitted["epochs"] == 3
@@ -181,7 +181,7 @@ def test_reproduce_writes_a_report_and_goes_on_where_it_was(data, cache, tmp_pat
     before = {r.name: (r / "fitted.json").stat().st_mtime_ns for r in runs}
     text = (tmp_path / "out" / "report.md").read_text()
     page = (tmp_path / "out" / "report.html").read_text()
-    for wanted in ("window-m2 | mended", "window-m2 | faithful", "chroma-lstm", "10 s clips",
+    for wanted in ("window-m2 | corrected", "window-m2 | original", "chroma-lstm", "10 s clips",
                    "What the literature's figures mean", "classical-svr", "constant"):  # fmt: skip
         assert wanted in text
     assert "<table>" in page
@@ -211,7 +211,7 @@ def test_the_live_models_folds_are_scored_beside_the_others(data, cache, tmp_pat
     assert "no artefact of a fold" in capsys.readouterr().err
     assert main([*args, "--live", str(tmp_path / "live")]) == 0
     text = (tmp_path / "out" / "report.md").read_text()
-    assert "| live | mended |" in text
+    assert "| live | corrected |" in text
     assert "within 1 sigma" in text
     assert (tmp_path / "out" / "report" / "calibration.png").exists()
     capsys.readouterr()
@@ -223,4 +223,4 @@ def test_figures_of_the_literature_follow_from_the_labels(data, capsys):
     out = capsys.readouterr().out
     assert "EXCHANGED" in out
     assert "oracle song mean" in out
-    assert "not computed" in out  # the ids of the joint split are not in a made-up set
+    assert "not computed" in out  # the ids of the joint split are not in a synthetic set

@@ -48,7 +48,7 @@ class Batches:
     ----------
     data : LiveData
     folds : tuple of int
-        That may be heard.
+        To train on.
     plan : LivePlan
     seed : int
     """

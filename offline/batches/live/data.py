@@ -1,4 +1,4 @@
-"""What the live model learns from: DEAM's curves, 4Q's quadrants, the MIREX-like clusters.
+"""What the live model is trained on: DEAM's curves, 4Q's quadrants, the MIREX-like clusters.
 
 One folder holds them side by side (DEAM alone is enough). Folds are by artist over all sets at
 once, so that no artist of a held-out fold teaches under another label either. The 58 songs of
@@ -40,7 +40,7 @@ MEL = FrontEndSpec("mel", SR, 1024, 441, 80, fmin=30.0, fmax=11000.0)
 CHROMA = FrontEndSpec("chroma", SR, 8192, 2205, 12)
 FRONT_ENDS = {"features.mel": MEL, "features.chroma": CHROMA}
 TEST58 = -2
-"""Fold of the 58 songs; made-up sounds have -1 and always train."""
+"""Fold of the 58 songs; synthetic sounds have -1 and always train."""
 _ALIASES = {
     "rap": "hip-hop", "r&b": "soul", "latin": "international", "reggae": "international",
     "avant-garde": "experimental", "new age": "experimental", "easy listening": "vocal",
@@ -96,7 +96,7 @@ class LiveData:
     chroma : list of Tensor [shape=(steps, 5, 12)]
     notes : list of str
         What was left out, counted.
-    halves_from : str
+    half_planes_from : str
         Where the labels of positive and energetic come from.
     """
 
@@ -104,7 +104,7 @@ class LiveData:
     mel: list[Tensor] = field(default_factory=list)
     chroma: list[Tensor] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    halves_from: str = "4Q"
+    half_planes_from: str = "4Q"
 
     def add(self, clip: LiveClip, mel: np.ndarray, chroma: np.ndarray) -> None:
         """Add a clip; whole steps only."""
@@ -126,7 +126,7 @@ class LiveData:
         return [i for i, c in enumerate(self.clips) if c.fold in folds and test(c)]
 
     def first_clips(self, folds: tuple[int, ...]) -> list[int]:
-        """One labelled clip a song, the first: what evaluation hears."""
+        """One labelled clip a song, the first: what is evaluated."""
         seen: dict[str, int] = {}
         for i in self.where("curve", folds):
             seen.setdefault(self.clips[i].song, i)
@@ -182,7 +182,7 @@ def load_live(
         DEAM in any of its layouts; 4Q and MIREX in folders ``4q`` and ``mirex`` of it, if there.
     cache : FeatureCache
     sounds : int
-        Made-up sounds that are no music.
+        Synthetic sounds that are no music.
     workers : int
         Processes for missing features.
 
@@ -202,7 +202,7 @@ def load_live(
     wanted = clips_of(sets)
     lost = sum(not s.clips for s in songs)
     if lost:
-        data.notes.append(f"{lost} of {len(songs)} songs have no audio and teach nothing")
+        data.notes.append(f"{lost} of {len(songs)} songs have no audio and are left out")
     paths = [c.path for _, _, c in wanted]
     for spec in FRONT_ENDS.values():
         missed = cache.fill(paths, spec, workers=workers, show=show)
@@ -224,7 +224,7 @@ def load_live(
             "excerpts of 45 s or clips of 10 s"
         )
     if not any(c.quadrant for c in data.clips):
-        _halves_from_curves(data)
+        _half_planes_from_curves(data)
     for k, y in enumerate(not_music(sounds)):
         mel, chroma = (_features(y, spec) for spec in FRONT_ENDS.values())
         labels = np.full((len(y) // (SR // 2), 2), np.nan, np.float32)
@@ -292,9 +292,9 @@ def _spans(labels: np.ndarray) -> list[slice]:
     return [slice(first + SPAN * k, first + SPAN * (k + 1)) for k in range(count)]
 
 
-def _halves_from_curves(data: LiveData) -> None:
+def _half_planes_from_curves(data: LiveData) -> None:
     """Take half-plane labels from the signs of valence and arousal: nothing else has them."""
-    data.halves_from = "the signs of DEAM's labels"
+    data.half_planes_from = "the signs of DEAM's labels"
     data.notes.append(
         "no 4Q in this folder: p_positive and p_energetic are trained on the signs of valence and "
         "arousal"

@@ -40,7 +40,7 @@ class Rows:
     y: np.ndarray
     fold: np.ndarray
     weight: np.ndarray
-    centre: np.ndarray
+    landmark: np.ndarray
 
     def without(self, fold: int | None) -> "Rows":
         """Return the rows of all folds but one."""
@@ -104,7 +104,7 @@ def make_rows(
 
     `copies` is the weight of changed copies beside their originals, 0 for none; `sounds` that of
     a sound that is no music beside a song. Which clip comes before which in the spliced rows stays
-    inside a fold, so that no fold is heard through another.
+    inside a fold, so that no fold leaks into another.
     """
     rng = np.random.default_rng(seed)
     changed = changes_of(part, seed)
@@ -115,12 +115,12 @@ def make_rows(
         counts[data.clips[i].song] = counts.get(data.clips[i].song, 0) + 1
     half = [i for i in data.where("quadrant", folds) if len(data.mel[i]) >= 20]
     sound = data.where("sound", (-1,))
-    moods = [_curve_rows(data, texture, curve, (2, 3, 5, 8, 12, 19), 0.6, counts, centre=True)]
+    moods = [_curve_rows(data, texture, curve, (2, 3, 5, 8, 12, 19), 0.6, counts, landmark=True)]
     moods += [_spliced(data, texture, curve, folds, rng, counts)]
-    halves = [_half_rows(data, texture, half, (3, 9, 19, 29, 39), 1.0, centre=True)]
+    half_planes = [_half_rows(data, texture, half, (3, 9, 19, 29, 39), 1.0, landmark=True)]
     if copies:
         moods.append(_curve_rows(data, texture, curve, (8, 19), copies, counts, changed))
-        halves.append(_half_rows(data, texture, half, (14, 39), copies, changed))
+        half_planes.append(_half_rows(data, texture, half, (14, 39), copies, changed))
     if sound:
         x = textures(texture, *stack(data, sound, 20))[:, [2, 6, 12, 19]]
         n = x.shape[0] * x.shape[1]
@@ -129,8 +129,8 @@ def make_rows(
             np.full(n, sounds / x.shape[1]), np.zeros(n, bool),
         )  # fmt: skip
         moods.append(quiet)
-        halves.append(quiet)
-    return Rows.joined(moods), Rows.joined(halves)
+        half_planes.append(quiet)
+    return Rows.joined(moods), Rows.joined(half_planes)
 
 
 def stack(data: LiveData, clips: Sequence[int], steps: int) -> tuple[Tensor, Tensor]:
@@ -162,10 +162,10 @@ def _curve_rows(
     counts: dict[str, int],
     change: Change | None = None,
     *,
-    centre: bool = False,
+    landmark: bool = False,
 ) -> Rows:
     x = _features(data, texture, clips, 20, change)
-    return _labelled(data, clips, x, at, weight, counts, centre=centre)
+    return _labelled(data, clips, x, at, weight, counts, landmark=landmark)
 
 
 def _labelled(
@@ -176,12 +176,12 @@ def _labelled(
     weight: float,
     counts: dict[str, int],
     *,
-    centre: bool,
+    landmark: bool,
 ) -> Rows:
     y = np.stack([data.clips[i].labels[list(at)] for i in clips]).reshape(-1, 2)
     fold = np.repeat([data.clips[i].fold for i in clips], len(at))
     share = np.repeat([weight / counts[data.clips[i].song] / len(at) for i in clips], len(at))
-    may = np.tile([centre and s == at[-1] for s in at], len(clips))
+    may = np.tile([landmark and s == at[-1] for s in at], len(clips))
     keep = np.isfinite(y).all(1)
     rows = x[:, list(at)].reshape(len(y), -1)
     return Rows(rows[keep], y[keep].astype(float), fold[keep], share[keep], may[keep])
@@ -195,7 +195,7 @@ def _spliced(
     rng: np.random.Generator,
     counts: dict[str, int],
 ) -> Rows:
-    """Clips heard after another of their fold."""
+    """Clips that follow another of their fold."""
     parts = []
     for fold in folds:
         own = rng.permutation([i for i in clips if data.clips[i].fold == fold]).tolist()
@@ -208,7 +208,7 @@ def _spliced(
             joined = (torch.cat(pair, 1) for pair in zip(first, then, strict=True))
             x.append(textures(texture, *joined)[:, 20:])
         parts.append(
-            _labelled(data, own, np.concatenate(x), (3, 5, 9, 14), 0.4, counts, centre=False)
+            _labelled(data, own, np.concatenate(x), (3, 5, 9, 14), 0.4, counts, landmark=False)
         )
     return Rows.joined(parts)
 
@@ -221,7 +221,7 @@ def _half_rows(
     weight: float,
     change: Change | None = None,
     *,
-    centre: bool = False,
+    landmark: bool = False,
 ) -> Rows:
     parts = []
     for steps in sorted({len(data.mel[i]) for i in clips}):
@@ -233,7 +233,7 @@ def _half_rows(
             Rows(
                 x.reshape(len(y), -1), y, np.repeat([data.clips[i].fold for i in own], len(taken)),
                 np.full(len(y), weight / len(taken)),
-                np.tile([centre and s == taken[-1] for s in taken], len(own)),
+                np.tile([landmark and s == taken[-1] for s in taken], len(own)),
             )
         )  # fmt: skip
     return Rows.joined(parts)

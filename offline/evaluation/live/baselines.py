@@ -25,16 +25,16 @@ _SETTINGS = {"max_iter": 80, "learning_rate": 0.08, "max_leaf_nodes": 10, "min_s
 Boosting = tuple[list[HistGradientBoostingRegressor], list[HistGradientBoostingClassifier]]
 
 
-def fit_boosting(moods: Rows, halves: Rows, fold: int | None) -> Boosting:
+def fit_boosting(moods: Rows, half_planes: Rows, fold: int | None) -> Boosting:
     """Fit boosting on the unchanged rows of all folds but one."""
     a, b = (rows.fold >= 0 if fold is None else (rows.fold >= 0) & (rows.fold != fold)
-            for rows in (moods, halves))  # fmt: skip
+            for rows in (moods, half_planes))  # fmt: skip
     mood = [
         HistGradientBoostingRegressor(**_SETTINGS).fit(moods.x[a], moods.y[a, k], moods.weight[a])
         for k in (0, 1)
     ]
     half = [
-        HistGradientBoostingClassifier(**_SETTINGS).fit(halves.x[b], halves.y[b, k] > 0)
+        HistGradientBoostingClassifier(**_SETTINGS).fit(half_planes.x[b], half_planes.y[b, k] > 0)
         for k in (0, 1)
     ]
     return mood, half
@@ -43,7 +43,7 @@ def fit_boosting(moods: Rows, halves: Rows, fold: int | None) -> Boosting:
 def score_boosting(
     boosting: Boosting, data: LiveData, texture: Texture, fold: int, constant: np.ndarray
 ) -> dict[str, float]:
-    """Figures of a held-out fold, each clip heard from a fresh start."""
+    """Figures of a held-out fold, each clip from a fresh start."""
     clips = scored_clips(data, fold)
     parts = [_fresh(data, texture, clips[k : k + 64], 20) for k in range(0, len(clips), 64)]
     x = np.concatenate(parts)[:, FROM:]
@@ -58,9 +58,11 @@ def score_boosting(
         )
         taken = z[:, FROM::6]
         flat = taken.reshape(-1, taken.shape[2])
-        said = [h.predict_proba(flat)[:, 1].reshape(taken.shape[:2]).mean(1) for h in boosting[1]]
+        predicted = [
+            h.predict_proba(flat)[:, 1].reshape(taken.shape[:2]).mean(1) for h in boosting[1]
+        ]
         half = np.array([data.clips[i].quadrant for i in long])
-        scores |= half_scores(half, np.stack(said, 1))
+        scores |= half_scores(half, np.stack(predicted, 1))
     return scores
 
 

@@ -1,7 +1,7 @@
 """`evaluate` of the live model: every figure of the table of aims, from the artefacts themselves.
 
 Fold rows come from each fold's and seed's own artefact, stepped through the live model class on
-features of the live front end. What ships has heard every fold: it is scored on the 58 songs of
+features of the live front end. What ships was fitted on every fold: it is scored on the 58 songs of
 MediaEval 2015 only, and on sounds that are no music.
 """
 
@@ -89,7 +89,7 @@ def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
     keys = sorted({k for s in body["folds"].values() for k in s} - {"fold", "seed"})
     folds = {k: dict(zip(("mean", "sd"), over_seeds(body["folds"], k), strict=True)) for k in keys}
     return {
-        "folds, artefacts that have not heard the fold": folds,
+        "folds, artefacts fitted without the fold": folds,
         "58 songs of 2015, this artefact": {
             k: {"value": v} for k, v in body["shipped"]["test58"].items()
         },

@@ -1,4 +1,4 @@
-"""The live model heard as a listener hears it: stepped, clip by clip or as one long stream."""
+"""The live model as it runs: stepped, clip by clip or as one long stream."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -24,7 +24,7 @@ class Steps(Protocol):
     """What is evaluated: an inference `Model`, or a torch module behind `TorchSteps`."""
 
     def zero_state(self, batch: int = 1) -> Sequence[np.ndarray]:
-        """Return the states of streams that have heard nothing."""
+        """Return the states of streams without input."""
 
     def step(
         self, features: Mapping[str, np.ndarray], state: Sequence[np.ndarray]
@@ -39,7 +39,7 @@ class TorchSteps:
         self.module = module.eval()
 
     def zero_state(self, batch: int = 1) -> Sequence[np.ndarray]:
-        """Return the states of streams that have heard nothing."""
+        """Return the states of streams without input."""
         return [s.numpy() for s in self.module.zero_state(batch)]  # type: ignore[operator]
 
     @torch.no_grad()

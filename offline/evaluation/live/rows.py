@@ -1,7 +1,7 @@
 """The live model in the report: the artefacts of its folds, stepped, scored like all others.
 
-`train live` leaves one artefact a fold that has not heard that fold's artists. Each is stepped
-over its held-out songs from a fresh start, as `streammer listen` steps it, and what it says is
+`train live` leaves one artefact a fold that was fitted without that fold's artists. Each is stepped
+over its held-out songs from a fresh start, as `streammer listen` steps it, and its output is
 kept as a run of the report's protocol.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from offline.batches.clips import Piece, scored
+from offline.batches.clips import LabelledClip, scored
 from offline.datasets import Dataset
 from offline.datasets.splits import is_test58, make_split
 from offline.features.cache import FeatureCache
@@ -63,8 +63,8 @@ def adopt_live(
 
 def _score(run: Run, model: Model, dataset: Dataset) -> None:
     split = make_split(dataset.songs, run.recipe.data.fold)
-    taught = {*split.train, *split.validation}
-    curves = [dataset.labels(s.id) for s in dataset if s.uid in taught and s.clips]
+    trained = {*split.train, *split.validation}
+    curves = [dataset.labels(s.id) for s in dataset if s.uid in trained and s.clips]
     labels = np.concatenate(
         [np.stack([c.valence, c.arousal], axis=1) for c in curves if c is not None]
     )
@@ -131,8 +131,8 @@ def predict_artefact(
             curve = dataset.labels(song.id)
             assert curve is not None
             y = curve.at(np.round(t_s * 2) / 2)
-            piece = Piece(song.uid, mood, offset, np.arange(len(mood)), t_s, y, y)
-            chosen = np.flatnonzero(scored(piece, recipe))
+            labelled = LabelledClip(song.uid, mood, offset, np.arange(len(mood)), t_s, y, y)
+            chosen = np.flatnonzero(scored(labelled, recipe))
             if len(chosen):
                 out.uids.append(song.uid)
                 out.t_s.append(t_s[chosen])
@@ -146,16 +146,16 @@ def predict_artefact(
 def _stepped(model: Model, paths: Sequence[Path], cache: FeatureCache) -> list[np.ndarray]:
     """Moods of clips [shape=(steps, outputs)], stepped side by side; the short ones end early."""
     sizes = {name: s.frames_per_step(model.step_s) for name, s in model.front_ends.items()}
-    heard = [
+    inputs = [
         {name: cache.get(path, spec) for name, spec in model.front_ends.items()} for path in paths
     ]
-    steps = [min(len(x[name]) // n for name, n in sizes.items()) for x in heard]
+    steps = [min(len(x[name]) // n for name, n in sizes.items()) for x in inputs]
     moods = []
     state = model.zero_state(len(paths))
     for k in range(max(steps)):
         features = {}
         for name, n in sizes.items():
-            parts = [x[name][k * n : (k + 1) * n] for x in heard]
+            parts = [x[name][k * n : (k + 1) * n] for x in inputs]
             parts = [p if len(p) == n else np.zeros((n, p.shape[1]), np.float32) for p in parts]
             features[name] = np.stack(parts)
         mood, state = model.step(features, state)

@@ -21,7 +21,7 @@ AXES = ("valence", "arousal")
 
 
 def constant_of(data: LiveData, folds: Sequence[int]) -> np.ndarray:
-    """Mean valence and arousal of all labels of folds: what the constant says."""
+    """Mean valence and arousal of all labels of folds: the constant prediction."""
     labels = np.concatenate([data.clips[i].labels for i in data.first_clips(tuple(folds))])
     return np.nanmean(labels, 0)
 
@@ -47,8 +47,10 @@ def mood_scores(y: np.ndarray, p: np.ndarray, constant: np.ndarray) -> dict[str,
         flat = float(np.sqrt(np.mean((constant[k] - y[..., k]) ** 2)))
         out[f"rmse_{axis}"], out[f"constant_{axis}"] = error, flat
         out[f"skill_{axis}"] = 1 - error / flat
-        mean, said = y[..., k].mean(1), p[..., k].mean(1)
-        out[f"r_{axis}"] = float(np.corrcoef(mean, said)[0, 1]) if said.std() > 1e-9 else 0.0
+        mean, predicted = y[..., k].mean(1), p[..., k].mean(1)
+        out[f"r_{axis}"] = (
+            float(np.corrcoef(mean, predicted)[0, 1]) if predicted.std() > 1e-9 else 0.0
+        )
     return out
 
 
@@ -150,7 +152,7 @@ def _crossing(risen: np.ndarray, share: float) -> float:
 def score_fold(
     model: Steps, data: LiveData, fold: int, constant: np.ndarray, *, joins: bool = True
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """All figures of a model on a fold that it has not heard, and its raw predictions."""
+    """All figures of a model on a fold that was held out, and its raw predictions."""
     clips = scored_clips(data, fold)
     y = labels_of(data, clips)
     fresh = run_clips(model, data, clips, 20)
@@ -164,10 +166,10 @@ def score_fold(
         scores[f"after_cut_{axis}"] = float(at_cut[0] - at_cut[1])
     scores["movement"] = float(np.abs(np.diff(stream[:, FROM:, :2], axis=1)).mean())
     raw = {"y": y, "fresh": fresh, "stream": stream}
-    halves, steps = half_clips(data, fold)
-    if halves:
-        moods = run_clips(model, data, halves, steps)
-        half = np.array([data.clips[i].quadrant for i in halves])
+    half_planes, steps = half_clips(data, fold)
+    if half_planes:
+        moods = run_clips(model, data, half_planes, steps)
+        half = np.array([data.clips[i].quadrant for i in half_planes])
         scores |= half_scores(half, moods[:, FROM:, 4:6].mean(1))
         raw |= {"half": half, "quadrant": moods}
     if joins:

@@ -49,7 +49,7 @@ def robustness(run: Path, data: LiveData) -> dict[str, dict[str, float]]:
 
 
 def demo(run: Path, data: LiveData) -> dict[str, float]:
-    """Run the full 45 s excerpts, each through the artefact that has not heard its fold.
+    """Run the full 45 s excerpts, each through the artefact fitted without its fold.
 
     Root mean square error of blocks of the excerpt; curves go to ``raw/demo.npz``.
     """

@@ -109,7 +109,7 @@ def _context(y: np.ndarray, fresh: np.ndarray, path: Path) -> None:
     mean = y.mean(1)
     for k, name in enumerate(AXES):
         axis.plot(seconds, np.sqrt(((fresh[..., k] - mean[:, None, k]) ** 2).mean(0)), label=name)
-    axis.set(xlabel="seconds heard", ylabel="RMSE against the song's mean label")
+    axis.set(xlabel="seconds of input", ylabel="RMSE against the song's mean label")
     axis.legend()
     _save(figure, path)
 
@@ -154,7 +154,7 @@ def _confusion(half: np.ndarray, p: np.ndarray, path: Path) -> None:
         for b in range(4):
             axis.text(b, a, str(table[a, b]), ha="center", va="center")
     axis.set(xticks=range(4), yticks=range(4), xticklabels=QUADRANTS, yticklabels=QUADRANTS,
-             xlabel="said", ylabel="labelled")  # fmt: skip
+             xlabel="predicted", ylabel="labelled")  # fmt: skip
     _save(figure, path)
 
 
@@ -184,11 +184,15 @@ def _failures(
 def _demo_text(body: dict[str, Any]) -> str:
     demo = body.get("demo", {})
     spans = [k.removeprefix("rmse_valence_") for k in demo if k.startswith("rmse_valence")]
-    said = [
+    predicted = [
         f"{s.replace('_', '-')}: {demo[f'rmse_arousal_{s}']:.2f} / {demo[f'rmse_valence_{s}']:.2f}"
         for s in spans
     ]
-    return f" (RMSE arousal / valence by seconds heard: {', '.join(said)})" if said else ""
+    return (
+        f" (RMSE arousal / valence by seconds of input: {', '.join(predicted)})"
+        if predicted
+        else ""
+    )
 
 
 def _findings(body: dict[str, Any]) -> str:
@@ -211,10 +215,10 @@ _TEXT = """# The live model: what was measured
 
 Written by the evaluation of the live model. Fold figures come from each fold's and seed's own
 artefact, stepped as it is live; mean over five artist-disjoint folds, seeds scored: {seeds} (of
-the kernel machine and the perceptrons; the networks have one), with the spread over seeds where
-there are several. Boosting (on the same statistics) hears each clip from a fresh start, the model a
-stream; its column is empty where boosting has no such figure. The shipped artefact has heard every
-fold and is scored on the 58 songs alone.
+the kernel ridge and the MLPs; the networks have one), with the spread over seeds where
+there are several. Boosting (on the same statistics) takes each clip from a fresh start, the model a
+stream; its column is empty where boosting has no such figure. The shipped artefact was fitted on
+every fold and is scored on the 58 songs alone.
 
 ## Aims
 
@@ -246,7 +250,7 @@ Step response on joins of two songs (labels at least .4 apart), mean over folds:
 
 ![reaction](live/reaction.png)
 
-The ten full excerpts through the artefacts that have not heard them: labels broad, predictions
+The ten full excerpts through the artefacts fitted without them: labels broad, predictions
 thin{demo}:
 
 ![demo](live/demo.png)

@@ -1,4 +1,4 @@
-"""`train` of the live model: networks, kernel machines and perceptrons, per fold and seed."""
+"""`train` of the live model: networks, kernel ridges and MLPs, per fold and seed."""
 
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from offline.progress import say
 from offline.recipes.live import LivePlan, plan_of
 from offline.recipes.recipe import Recipe
 from offline.training.live.members import train_members
-from offline.training.live.mlp import fit_perceptrons, make_pairs
+from offline.training.live.mlp import fit_mlps, make_pairs
 from offline.training.live.ridge import fit_kernel
-from offline.training.live.run import kernel_path, networks_of, perceptrons_path, start_run
+from offline.training.live.run import kernel_path, mlps_path, networks_of, start_run
 from streammer.errors import UsageError
 
 __all__ = ["train_live"]
@@ -74,7 +74,7 @@ def _check_folds(data: LiveData, plan: LivePlan) -> None:
 
 
 def train_kernels(data: LiveData, plan: LivePlan, run: Path) -> None:
-    """Fit what hears statistics, per fold and seed, and once on every fold."""
+    """Fit what takes statistics as input, per fold and seed, and once on every fold."""
     for seed in range(plan.seeds):
         wanted: list[int | None] = [*range(plan.folds), *([None] if seed == 0 else [])]
         missing = [f for f in wanted if not _is_fitted(run, plan, f, seed)]
@@ -82,41 +82,39 @@ def train_kernels(data: LiveData, plan: LivePlan, run: Path) -> None:
             continue
         part = plan.part
         texture = Texture(memory_s=part.memory_s, threshold=part.threshold)
-        # What changes inside songs says nothing of moods: one spread serves all folds.
+        # What changes inside songs carries nothing of moods: one spread serves all folds.
         songs = data.first_clips(tuple(range(plan.folds)))
         fit_change(texture, data, [i for i in songs if len(data.mel[i]) >= 20][:400])
-        moods, halves = make_rows(
+        moods, half_planes = make_rows(
             data, texture, plan.copied, seed, copies=part.copies, sounds=part.sounds
         )
-        pairs = make_pairs(data, texture, plan.copied, seed) if plan.has_perceptrons else None
+        pairs = make_pairs(data, texture, plan.copied, seed) if plan.has_mlps else None
         for fold in missing:
             folds = [f for f in range(plan.folds) if f != fold]
             spread = data.prior(folds)[1]
-            kernel = fit_kernel(moods, halves, texture, part, fold, spread, seed)
+            kernel = fit_kernel(moods, half_planes, texture, part, fold, spread, seed)
             _save_kernel(kernel, kernel_path(run, fold, seed))
-            say(f"kernel machine without fold {fold}, seed {seed}: {_size(moods, fold)} rows")
+            say(f"kernel ridge without fold {fold}, seed {seed}: {_size(moods, fold)} rows")
             if pairs is not None:
-                bag = fit_perceptrons(
-                    moods, halves, pairs, plan.perceptron, fold, seed, _teacher(kernel)
-                )
+                bag = fit_mlps(moods, half_planes, pairs, plan.mlp, fold, seed, _teacher(kernel))
                 body = bag.state_dict()
-                write_with(perceptrons_path(run, fold, seed), lambda p, b=body: torch.save(b, p))
-                say(f"perceptrons without fold {fold}, seed {seed}: {bag.n} members")
+                write_with(mlps_path(run, fold, seed), lambda p, b=body: torch.save(b, p))
+                say(f"MLPs without fold {fold}, seed {seed}: {bag.n} members")
 
 
 def _teacher(kernel: KernelMood) -> Any:
     @torch.no_grad()
-    def said(x: np.ndarray) -> np.ndarray:
+    def predicted(x: np.ndarray) -> np.ndarray:
         raw = kernel.read(torch.from_numpy(x).float())
         return torch.cat((raw[:, :2], raw[:, 4:6]), 1).numpy()
 
-    return said
+    return predicted
 
 
 def _is_fitted(run: Path, plan: LivePlan, fold: int | None, seed: int) -> bool:
     wanted = [kernel_path(run, fold, seed)]
-    if plan.has_perceptrons:
-        wanted.append(perceptrons_path(run, fold, seed))
+    if plan.has_mlps:
+        wanted.append(mlps_path(run, fold, seed))
     return all(path.exists() for path in wanted)
 
 

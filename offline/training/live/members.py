@@ -37,12 +37,12 @@ __all__ = [
 
 
 EVERY = -1
-"""In place of a held-out fold: every fold is heard."""
+"""In place of a held-out fold: trained on every fold."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One network: which fold it has not heard, and its seed."""
+    """One network: the fold it is trained without, and its seed."""
 
     fold: int
     seed: int

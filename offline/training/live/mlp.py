@@ -1,8 +1,8 @@
-"""Fitting the perceptrons: rows with labels, changed copies, and what else is known of songs.
+"""Fitting the MLPs: rows with labels, changed copies, and what else is known of songs.
 
 Songs without valence and arousal teach in two ways. Genres, clusters and mood words are heads on
-the side. And a first model of the same folds, which has not heard the held-out one, says what it
-makes of them, drawn a little to the quadrant that is known: labels for a second round (self-
+the side. And a first model of the same folds, fitted without the held-out one, predicts
+them, drawn a little to the quadrant that is known: labels for a second round (self-
 training).
 """
 
@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.live.mlp import HEADS, Perceptron, Perceptrons, scaled
+from models.live.mlp import HEADS, Mlp, MlpEnsemble, scaled
 from models.live.texture import Texture
 from offline.batches.live.data import LiveData
 from offline.batches.live.statistics import Rows, changes_of, stack, textures
-from offline.recipes.live import CLUSTERS, GENRES, AugmentPart, PerceptronPart
+from offline.recipes.live import CLUSTERS, GENRES, AugmentPart, MlpPart
 
-__all__ = ["Pairs", "fit_perceptrons", "make_pairs"]
+__all__ = ["Pairs", "fit_mlps", "make_pairs"]
 
 _AT = (9, 19)
 """Steps of a clip that pairs are taken from: after 5 s and 10 s."""
@@ -75,13 +75,13 @@ def make_pairs(data: LiveData, texture: Texture, augment: AugmentPart, seed: int
     equipment = replace(augment, band=0.9, noise=0.1, reverb=0.2, shift=0.1)
     room = replace(augment, band=0.1, noise=0.6, reverb=0.5, shift=0.1)
     kinds = [None, *(changes_of(a, 100 + 2 * seed + k) for k, a in enumerate((equipment, room)))]
-    heard: list[list[np.ndarray]] = [[] for _ in kinds]
+    inputs: list[list[np.ndarray]] = [[] for _ in kinds]
     for k in range(0, len(clips), 128):
         mel, chroma = stack(data, clips[k : k + 128], _AT[-1] + 1)
-        for out, change in zip(heard, kinds, strict=True):
+        for out, change in zip(inputs, kinds, strict=True):
             given = (mel, chroma) if change is None else change(mel, chroma)
             out.append(textures(texture, *given)[:, list(_AT)].astype(np.float32))
-    x = [np.concatenate(out).reshape(len(clips) * len(_AT), -1) for out in heard]
+    x = [np.concatenate(out).reshape(len(clips) * len(_AT), -1) for out in inputs]
     known = [data.clips[i] for i in clips]
     nothing = (np.nan, np.nan)
     each = lambda values: np.repeat(np.asarray(values), len(_AT), axis=0)  # noqa: E731
@@ -101,15 +101,15 @@ def make_pairs(data: LiveData, texture: Texture, augment: AugmentPart, seed: int
 Teacher = Callable[[np.ndarray], np.ndarray]
 
 
-def fit_perceptrons(
+def fit_mlps(
     moods: Rows,
-    halves: Rows,
+    half_planes: Rows,
     pairs: Pairs,
-    part: PerceptronPart,
+    part: MlpPart,
     held_out: int | None,
     seed: int,
     teacher: Teacher,
-) -> Perceptrons:
+) -> MlpEnsemble:
     """Fit on all folds but one: first without guesses, then with the guesses of a first round.
 
     Parameters
@@ -118,29 +118,31 @@ def fit_perceptrons(
         Fold that gives nothing, to the teacher neither.
     teacher : callable
         Valence, arousal and the logits of positive and energetic ``[n, 4]`` of statistics: a
-        kernel machine that has not heard the fold.
+        kernel ridge fitted without the fold.
     """
-    a, b, pairs = moods.without(held_out), halves.without(held_out), pairs.without(held_out)
-    known = a.x[a.centre]
+    a, b, pairs = moods.without(held_out), half_planes.without(held_out), pairs.without(held_out)
+    known = a.x[a.landmark]
     shift = torch.from_numpy(known.mean(0)).float()
     scale = torch.from_numpy(1 / (known.std(0) + 1e-6)).float()
     mean = np.average(a.y[a.fold >= 0], axis=0, weights=a.weight[a.fold >= 0])
-    # Scores of halves are fitted to -1 and 1; this is about the slope of their logits.
+    # Scores of half-planes are fitted to -1 and 1; this is about the slope of their logits.
     factor = torch.tensor([1.0, 1.0, 3.0, 3.0])
     offset = torch.tensor([*mean, 0.0, 0.0], dtype=torch.float32)
-    hear = lambda x: scaled(torch.from_numpy(x).float(), shift, scale, _LIMIT)  # noqa: E731
-    rows = _Rows(hear(a.x), hear(b.x), *(_rows_of(a, mean)), *(_rows_of(b, np.zeros(2))))
-    said = teacher(pairs.clean)[:, :2]
-    if part.guess:
-        first = replace(part, members=2, guess=0.0)
-        members = _train(rows, _Known.of(pairs, hear, said - mean), first, 1000 * seed + 500)
-        bag = Perceptrons(members, shift, scale, offset, factor, _LIMIT)
+    rescaled = lambda x: scaled(torch.from_numpy(x).float(), shift, scale, _LIMIT)  # noqa: E731
+    rows = _Rows(rescaled(a.x), rescaled(b.x), *(_rows_of(a, mean)), *(_rows_of(b, np.zeros(2))))
+    predicted = teacher(pairs.clean)[:, :2]
+    if part.pseudo_label:
+        first = replace(part, members=2, pseudo_label=0.0)
+        members = _train(
+            rows, _Known.of(pairs, rescaled, predicted - mean), first, 1000 * seed + 500
+        )
+        bag = MlpEnsemble(members, shift, scale, offset, factor, _LIMIT)
         with torch.no_grad():
-            said = (said + bag(torch.from_numpy(pairs.clean)).numpy()[:, :2]) / 2
-    drawn = (1 - _QUADRANT) * said + _QUADRANT * np.where(pairs.quadrant > 0.5, 0.25, -0.25)
-    guess = np.where(np.isfinite(pairs.quadrant), drawn, said) - mean
-    members = _train(rows, _Known.of(pairs, hear, guess), part, 1000 * seed)
-    return Perceptrons(members, shift, scale, offset, factor, _LIMIT)
+            predicted = (predicted + bag(torch.from_numpy(pairs.clean)).numpy()[:, :2]) / 2
+    drawn = (1 - _QUADRANT) * predicted + _QUADRANT * np.where(pairs.quadrant > 0.5, 0.25, -0.25)
+    pseudo_label = np.where(np.isfinite(pairs.quadrant), drawn, predicted) - mean
+    members = _train(rows, _Known.of(pairs, rescaled, pseudo_label), part, 1000 * seed)
+    return MlpEnsemble(members, shift, scale, offset, factor, _LIMIT)
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class _Rows:
     """Scaled statistics, labels and weights of both kinds of rows."""
 
     moods: Tensor
-    halves: Tensor
+    half_planes: Tensor
     mood: Tensor
     mood_weight: Tensor
     half: Tensor
@@ -166,27 +168,29 @@ class _Known:
 
     clean: Tensor
     changed: tuple[Tensor, ...]
-    guess: Tensor
-    guessed: Tensor
+    pseudo_label: Tensor
+    pseudo_labelled: Tensor
     words: Tensor
     cluster: Tensor
     genres: Tensor
 
     @classmethod
-    def of(cls, pairs: Pairs, hear: Callable[[np.ndarray], Tensor], guess: np.ndarray) -> "_Known":
+    def of(
+        cls, pairs: Pairs, rescaled: Callable[[np.ndarray], Tensor], pseudo_label: np.ndarray
+    ) -> "_Known":
         return cls(
-            hear(pairs.clean), tuple(hear(x) for x in pairs.changed),
-            torch.from_numpy(guess).float(), torch.from_numpy(~pairs.curve).float(),
+            rescaled(pairs.clean), tuple(rescaled(x) for x in pairs.changed),
+            torch.from_numpy(pseudo_label).float(), torch.from_numpy(~pairs.curve).float(),
             torch.from_numpy(pairs.words), torch.from_numpy(pairs.cluster).long(),
             torch.from_numpy(pairs.genres),
         )  # fmt: skip
 
 
-def _train(rows: _Rows, known: _Known, part: PerceptronPart, seed: int) -> list[Perceptron]:
+def _train(rows: _Rows, known: _Known, part: MlpPart, seed: int) -> list[Mlp]:
     members = []
     for k in range(part.members):
         torch.manual_seed(seed + k)
-        net = Perceptron(rows.moods.shape[1], part.hidden, _AUXILIARY, part.dropout)
+        net = Mlp(rows.moods.shape[1], part.hidden, _AUXILIARY, part.dropout)
         steps = max(1, len(rows.moods) // part.batch)
         optimiser = torch.optim.AdamW(net.parameters(), part.lr, weight_decay=part.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -204,27 +208,30 @@ def _train(rows: _Rows, known: _Known, part: PerceptronPart, seed: int) -> list[
     return members
 
 
-def _loss(
-    net: Perceptron, rows: _Rows, chosen: Tensor, known: _Known, part: PerceptronPart
-) -> Tensor:
+def _loss(net: Mlp, rows: _Rows, chosen: Tensor, known: _Known, part: MlpPart) -> Tensor:
     n, m = len(chosen), part.batch // 2
-    halves, pair = torch.randint(len(rows.halves), (m,)), torch.randint(len(known.clean), (m,))
+    half_planes, pair = (
+        torch.randint(len(rows.half_planes), (m,)),
+        torch.randint(len(known.clean), (m,)),
+    )
     changed = known.changed[int(torch.randint(len(known.changed), ()))]
-    z = torch.cat((rows.moods[chosen], rows.halves[halves], known.clean[pair], changed[pair]))
+    z = torch.cat(
+        (rows.moods[chosen], rows.half_planes[half_planes], known.clean[pair], changed[pair])
+    )
     out = net(z + part.noise * torch.randn(z.shape))
     mood, half, *both = out.split((n, m, m, m))
     apart = ((mood[:, :2] - rows.mood[chosen]) ** 2 * rows.mood_weight[chosen, None]).mean()
-    wrong = (half[:, 2:4] - rows.half[halves]) ** 2 * rows.half_weight[halves, None]
+    wrong = (half[:, 2:4] - rows.half[half_planes]) ** 2 * rows.half_weight[half_planes, None]
     loss = 10 * apart + part.half * wrong.mean()
     differ = (both[0] - both[1])[:, :HEADS] ** 2
-    loss = loss + part.same * (10 * differ[:, :2].mean() + part.half * differ[:, 2:].mean())
-    return loss + sum(_side(heard, known, pair, part) for heard in both)
+    loss = loss + part.consistency * (10 * differ[:, :2].mean() + part.half * differ[:, 2:].mean())
+    return loss + sum(_side(inputs, known, pair, part) for inputs in both)
 
 
-def _side(out: Tensor, known: _Known, pair: Tensor, part: PerceptronPart) -> Tensor:
+def _side(out: Tensor, known: _Known, pair: Tensor, part: MlpPart) -> Tensor:
     """Guesses, mood words, clusters and genres: what a clip without a curve can teach."""
-    guess = (out[:, :2] - known.guess[pair]) ** 2 * known.guessed[pair, None]
-    loss = 5 * part.guess * guess.mean()
+    pseudo_label = (out[:, :2] - known.pseudo_label[pair]) ** 2 * known.pseudo_labelled[pair, None]
+    loss = 5 * part.pseudo_label * pseudo_label.mean()
     words, cluster, genres = out[:, HEADS:].split((2, CLUSTERS, len(GENRES)), 1)
     told = known.words[pair]
     if (has := torch.isfinite(told[:, 0])).any():

@@ -1,13 +1,13 @@
-"""Fitting the kernel machine on rows of statistics: linear algebra.
+"""Fitting the kernel ridge on rows of statistics: linear algebra.
 
 A held-out fold gives no row, no centre and no scale. Sigma is learned from errors on folds that
-the inner fits have not heard.
+the inner fits are held out from.
 """
 
 import numpy as np
 import torch
 
-from models.live.mood import KernelMood, doubt_features
+from models.live.mood import KernelMood, log_variance_features
 from models.live.texture import Texture
 from offline.batches.live.statistics import Rows
 from offline.recipes.live import KernelPart
@@ -27,7 +27,7 @@ def group_weights(part: KernelPart) -> np.ndarray:
 
 def fit_kernel(
     moods: Rows,
-    halves: Rows,
+    half_planes: Rows,
     texture: Texture,
     part: KernelPart,
     held_out: int | None,
@@ -38,15 +38,15 @@ def fit_kernel(
 
     Parameters
     ----------
-    moods, halves : Rows
+    moods, half_planes : Rows
     held_out : int or None
         Fold that gives nothing.
     prior_sd : np.ndarray [shape=(2,)]
         Spread of the training labels: sigma where nothing is known.
     """
     rng = np.random.default_rng(seed)
-    a, b = (rows.without(held_out) for rows in (moods, halves))
-    known = a.centre
+    a, b = (rows.without(held_out) for rows in (moods, half_planes))
+    known = a.landmark
     shift, sd = a.x[known].mean(0), a.x[known].std(0) + 1e-6
     weights = group_weights(part)
     scale = weights / np.sqrt((weights**2).sum()) / sd
@@ -56,7 +56,7 @@ def fit_kernel(
     z_of = lambda x: level(x) @ project  # noqa: E731
     c = np.concatenate(
         [
-            _drawn(z_of(rows.x[rows.centre]), n, rng)
+            _drawn(z_of(rows.x[rows.landmark]), n, rng)
             for rows, n in ((a, part.songs), (b, part.clips))
         ]
     )
@@ -67,18 +67,20 @@ def fit_kernel(
     mood, outside = _ridge(k_mood, target, a, inner, part.ridge)
     half, outside_half = _ridge(k_half, b.y, b, inner, part.ridge_half)
     steep = _logit_scale(outside_half[b.fold >= 0], b.y[b.fold >= 0] > 0)
-    doubt = _doubt(a, outside, target, mean, prior_sd, z_of(a.x)[:, : part.doubt_directions], part)
+    log_variance = _log_variance(
+        a, outside, target, mean, prior_sd, z_of(a.x)[:, : part.log_variance_directions], part
+    )
     music_head = _music(np.concatenate((k_mood, k_half)), Rows.joined([a, b]), inner, part.ridge)
     heads = np.concatenate((mood, half * steep, music_head), 1)
     offset = np.concatenate((mean, np.log(prior_sd), np.zeros(3)))
     to = lambda x: torch.from_numpy(np.ascontiguousarray(x)).float()  # noqa: E731
     return KernelMood(
         texture, to(c), to(shift), to(scale), to(limit), to(project), part.gamma, to(heads),
-        to(doubt), to(offset),
+        to(log_variance), to(offset),
     ).eval()  # fmt: skip
 
 
-def _doubt(
+def _log_variance(
     rows: Rows,
     outside: np.ndarray,
     target: np.ndarray,
@@ -94,8 +96,8 @@ def _doubt(
     error = np.where(music[:, None], error - np.log(prior_sd), 0.0)
     # Sounds that are no music are few: for sigma, which they alone tell the prior, they count more.
     weight = np.where(music, rows.weight, 4 * rows.weight)
-    said = torch.from_numpy(np.where(music[:, None], outside + mean, 0.0))
-    x = doubt_features(said, torch.from_numpy(z)).numpy()
+    predicted = torch.from_numpy(np.where(music[:, None], outside + mean, 0.0))
+    x = log_variance_features(predicted, torch.from_numpy(z)).numpy()
     # The directions have a spread far under that of the mood's powers: one ridge after scaling.
     size = np.sqrt(np.average(x**2, axis=0, weights=weight))
     scaled, total = x / size, weight.sum()
@@ -114,18 +116,18 @@ def _principal(z: np.ndarray, directions: int) -> np.ndarray:
 
 
 def _music(k: np.ndarray, rows: Rows, inner: np.ndarray, ridge: float) -> np.ndarray:
-    """Head that is 1 for music and 0 for made-up sounds; these count half as much in all."""
+    """Head that is 1 for music and 0 for synthetic sounds; these count half as much in all."""
     music = rows.fold >= 0
     share = rows.weight[music].sum() / (2 * rows.weight[~music].sum()) if (~music).any() else 1.0
     weight = np.where(music, rows.weight, rows.weight * share)
-    balanced = Rows(rows.x, rows.y, rows.fold, weight, rows.centre)
+    balanced = Rows(rows.x, rows.y, rows.fold, weight, rows.landmark)
     return _ridge(k, music[:, None].astype(float), balanced, inner, ridge)[0]
 
 
 def _ridge(
     k: np.ndarray, y: np.ndarray, rows: Rows, inner: np.ndarray, ridge: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Head weights on all rows, and predictions of each fold by heads that have not heard it."""
+    """Head weights on all rows, and predictions of each fold by heads fitted without it."""
     size = ridge * inner + 1e-6 * np.eye(len(inner))
     folds = sorted(set(rows.fold.tolist()))
     grams, sums = {}, {}

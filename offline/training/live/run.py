@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from models.live.mlp import Perceptron, Perceptrons
+from models.live.mlp import Mlp, MlpEnsemble
 from models.live.mood import KernelMood
 from models.live.texture import Texture
 from offline.batches.live.data import LiveData, load_live
@@ -18,8 +18,18 @@ from offline.training.live.members import EVERY, Member
 from streammer.errors import InputError, UsageError
 
 __all__ = [
-    "artefact_of", "is_live_run", "kernel_path", "load_kernel", "load_perceptrons", "members_of",
-    "networks_of", "open_data", "perceptrons_path", "recipe_of_run", "shipped_of", "start_run",
+    "artefact_of",
+    "is_live_run",
+    "kernel_path",
+    "load_kernel",
+    "load_mlps",
+    "members_of",
+    "mlps_path",
+    "networks_of",
+    "open_data",
+    "recipe_of_run",
+    "shipped_of",
+    "start_run",
 ]  # fmt: skip
 
 ARTEFACTS = "artefacts"
@@ -51,19 +61,19 @@ def members_of(plan: LivePlan) -> list[Member]:
 
 
 def networks_of(plan: LivePlan) -> list[Member]:
-    """All networks of a plan: those of its members, and the one that ships, taught by all folds."""
+    """All networks of a plan: its members', and the one that ships, trained on all folds."""
     seeds = range(plan.network_seeds)
     return [Member(fold, s) for s in seeds for fold in range(plan.folds)] + [Member(EVERY, 0)]
 
 
 def kernel_path(run: Path, fold: int | None, seed: int) -> Path:
-    """Where a fitted kernel machine is kept."""
+    """Where a fitted kernel ridge is kept."""
     return run / "kernels" / f"{'all' if fold is None else f'fold{fold}'}-seed{seed}.pt"
 
 
-def perceptrons_path(run: Path, fold: int | None, seed: int) -> Path:
-    """Where fitted perceptrons are kept."""
-    return run / "perceptrons" / kernel_path(run, fold, seed).name
+def mlps_path(run: Path, fold: int | None, seed: int) -> Path:
+    """Where fitted MLPs are kept."""
+    return run / "mlps" / kernel_path(run, fold, seed).name
 
 
 def artefact_of(run: Path, member: Member) -> Path:
@@ -115,7 +125,7 @@ def _fitted(path: Path) -> dict[str, Any]:
 
 
 def load_kernel(run: Path, plan: LivePlan, fold: int | None, seed: int) -> KernelMood:
-    """Read a fitted kernel machine.
+    """Read a fitted kernel ridge.
 
     Raises
     ------
@@ -126,25 +136,25 @@ def load_kernel(run: Path, plan: LivePlan, fold: int | None, seed: int) -> Kerne
     s, part = body["state"], plan.part
     texture = Texture(memory_s=part.memory_s, threshold=part.threshold)
     kernel = KernelMood(
-        texture, s["centres"].T, s["shift"], s["scale"], s["limit"], s["project"], body["gamma"],
-        s["heads"], s["doubt"], s["offset"],
+        texture, s["landmarks"].T, s["shift"], s["scale"], s["limit"], s["project"], body["gamma"],
+        s["heads"], s["log_variance"], s["offset"],
     )  # fmt: skip
     kernel.load_state_dict(s)
     return kernel.eval()
 
 
-def load_perceptrons(run: Path, plan: LivePlan, fold: int | None, seed: int) -> Perceptrons:
-    """Read fitted perceptrons.
+def load_mlps(run: Path, plan: LivePlan, fold: int | None, seed: int) -> MlpEnsemble:
+    """Read fitted mlps.
 
     Raises
     ------
     InputError
         They are not trained yet.
     """
-    body = _fitted(perceptrons_path(run, fold, seed))
-    part, size = plan.perceptron, len(body["shift"])
-    blank = [Perceptron(size, part.hidden, 0, 0.0) for _ in range(part.members)]
+    body = _fitted(mlps_path(run, fold, seed))
+    part, size = plan.mlp, len(body["shift"])
+    blank = [Mlp(size, part.hidden, 0, 0.0) for _ in range(part.members)]
     none = torch.zeros(len(body["offset"]))
-    bag = Perceptrons(blank, body["shift"], body["scale"], none, none)
+    bag = MlpEnsemble(blank, body["shift"], body["scale"], none, none)
     bag.load_state_dict(body)
     return bag
