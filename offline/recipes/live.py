@@ -102,8 +102,9 @@ class MlpPart:
     epochs, batch : int
     lr, weight_decay : float
     half, consistency, pseudo_label, words, cluster, genre : float
-        Weights of the losses beside that of valence and arousal: half-plane labels,
-        consistency of changed copies, pseudo-labels of songs without, and of the heads that exist in training only.
+        Weights of the losses beside that of valence and arousal: half-plane labels, consistency
+        of changed copies, pseudo-labels of songs without labels, and of the heads that exist in
+        training only.
     """
 
     members: int = 4

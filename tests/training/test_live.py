@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from offline.batches.live.batches import STEPS, Batches
-from offline.batches.live.data import LiveData, check_labels, load_live
+from offline.batches.live.data import LiveData
+from offline.batches.live.load import check_labels, load_live
 from offline.batches.live.statistics import make_rows
 from offline.datasets.synthetic import make_dataset
 from offline.evaluation.live.predict import run_clips

@@ -8,7 +8,8 @@ import torch
 
 from models.live.mood import KernelMood
 from models.live.texture import Texture
-from offline.batches.live.data import LiveData, load_live
+from offline.batches.live.data import LiveData
+from offline.batches.live.load import load_live
 from offline.batches.live.statistics import Rows, fit_change, make_rows
 from offline.features.cache import FeatureCache
 from offline.files import write_with

@@ -9,7 +9,8 @@ import torch
 from models.live.mlp import Mlp, MlpEnsemble
 from models.live.mood import KernelMood
 from models.live.texture import Texture
-from offline.batches.live.data import LiveData, load_live
+from offline.batches.live.data import LiveData
+from offline.batches.live.load import load_live
 from offline.features.cache import FeatureCache
 from offline.files import empty_folder, write_json, write_text
 from offline.recipes.live import LivePlan
