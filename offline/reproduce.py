@@ -13,7 +13,8 @@ from offline.datasets import Dataset, load_dataset
 from offline.datasets.check import figures_from
 from offline.datasets.splits import is_test58
 from offline.progress import say
-from offline.recipes.recipe import QUICK, Recipe, all_recipes, find_recipe, load_recipe
+from offline.recipes.load import QUICK, all_recipes, find_recipe, load_recipe
+from offline.recipes.recipe import Recipe
 from streammer.errors import InputError, StreammerError, UsageError
 
 __all__ = ["Plan", "jobs", "reproduce"]

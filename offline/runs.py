@@ -13,7 +13,8 @@ from offline.datasets import Dataset, load_dataset
 from offline.datasets.splits import Split, known_split, make_split
 from offline.features.cache import FeatureCache
 from offline.files import empty_folder, json_hash, write_json, write_text, write_with
-from offline.recipes.recipe import Recipe, recipe_from, recipe_toml
+from offline.recipes.load import recipe_from
+from offline.recipes.recipe import Recipe, recipe_toml
 from streammer.errors import InputError, UsageError
 
 __all__ = ["Predictions", "Run", "make_run", "open_run", "prior_of", "split_for"]

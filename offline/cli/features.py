@@ -39,7 +39,7 @@ def features(
     python -m offline features crnn-gru3 --data ~/DEAM --workers 8
     """
     from offline.features.cache import FeatureCache
-    from offline.recipes.recipe import load_recipe
+    from offline.recipes.load import load_recipe
 
     chosen, folder = load_recipe(recipe), data_folder(data)
     paths, specs = _wanted(chosen, folder)

@@ -82,7 +82,7 @@ def train(
     python -m offline train crnn-gru3 --data ~/DEAM --devices 2 --precision bf16-mixed
     python -m offline train window-m2 --fold 3 --width 0.5 --time-budget 60
     """
-    from offline.recipes.recipe import load_recipe
+    from offline.recipes.load import load_recipe
     from offline.recipes.unused import refuse_unused
 
     asked: dict[str, Any] = {

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from offline.evaluation.metrics import Interval, Scores
-from offline.recipes.recipe import QUICK, Recipe, load_recipe
+from offline.recipes.load import QUICK, load_recipe
+from offline.recipes.recipe import Recipe
 from offline.reporting.systems import System
 
 __all__ = ["STILL", "commands", "dead", "deviation", "interval", "overview"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from offline.cli import app
-from offline.recipes.recipe import find_recipe
+from offline.recipes.load import find_recipe
 
 ROOT = Path(__file__).parents[2]
 PATTERN = re.compile(r"python -m offline ([^#`\n]+)")

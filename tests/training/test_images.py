@@ -12,7 +12,7 @@ from offline.batches.windows import windows_of
 from offline.datasets import load_dataset
 from offline.datasets.synthetic import make_dataset
 from offline.features.cache import FeatureCache
-from offline.recipes.recipe import load_recipe
+from offline.recipes.load import load_recipe
 from offline.training.networks import build_network
 
 

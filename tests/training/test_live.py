@@ -21,7 +21,8 @@ from offline.features.cache import FeatureCache
 from offline.features.nonmusic import KINDS, SR, make_sound, not_music
 from offline.prose import CARDS, prose_of
 from offline.recipes.live import plan_of
-from offline.recipes.recipe import Recipe, load_recipe, recipe_from
+from offline.recipes.load import load_recipe, recipe_from
+from offline.recipes.recipe import Recipe
 from offline.training.live.build import train_live
 from offline.training.live.members import Member, train_member
 from offline.training.live.run import members_of

@@ -10,7 +10,7 @@ from offline.datasets.splits import is_test58
 from offline.datasets.synthetic import make_dataset
 from offline.evaluation.evaluate import evaluate, summary
 from offline.export.run import export_run, is_causal
-from offline.recipes.recipe import all_recipes, load_recipe, recipe_from
+from offline.recipes.load import all_recipes, load_recipe, recipe_from
 from offline.training.train import train
 from streammer.errors import ModelError, UsageError
 from streammer.inference.artefact import read_metadata

@@ -16,7 +16,8 @@ from offline.datasets import Dataset
 from offline.datasets.splits import is_test58, make_split
 from offline.features.cache import FeatureCache
 from offline.files import write_json, write_with
-from offline.recipes.recipe import Recipe, load_recipe
+from offline.recipes.load import load_recipe
+from offline.recipes.recipe import Recipe
 from offline.runs import FITTED, Predictions, Run, make_run
 from streammer.errors import InputError
 from streammer.inference.model import Model, load_model

@@ -14,7 +14,8 @@ from offline.batches.live.load import load_live
 from offline.features.cache import FeatureCache
 from offline.files import empty_folder, write_json, write_text
 from offline.recipes.live import LivePlan
-from offline.recipes.recipe import Recipe, load_recipe, recipe_toml
+from offline.recipes.load import load_recipe
+from offline.recipes.recipe import Recipe, recipe_toml
 from offline.training.live.members import EVERY, Member
 from streammer.errors import InputError, UsageError
 
