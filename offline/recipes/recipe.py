@@ -200,7 +200,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def recipe_toml(recipe: Recipe) -> str:
-    """Return a recipe as a file that `offline.recipes.load.load_recipe` reads: all that differs from the defaults.
+    """Return a recipe as the text of a file: all that differs from the defaults.
 
     Overlays and changes are laid over it already, so that the text is what was trained.
     """
