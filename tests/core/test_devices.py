@@ -218,6 +218,15 @@ def test_blocks_come_with_position_and_the_time_at_which_they_were_captured(open
         assert block.t_capture == pytest.approx(clock.unix())  # its arrival
 
 
+def test_the_wait_in_the_ring_is_no_part_of_the_time_of_arrival(opened, sound, clock):
+    source = opened("device:solo")
+    (stream,) = sound.streams
+    stream.deliver(100)
+    arrived = clock.monotonic()
+    clock.advance(0.3)  # the reader is busy
+    assert source.read(0.0).t_arrival == pytest.approx(arrived)
+
+
 def test_capture_times_are_the_drivers_once_they_have_settled(opened, sound, clock):
     source = opened()
     (stream,) = sound.streams
