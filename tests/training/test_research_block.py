@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from offline.cli import main
+from offline.evaluation.live import baselines, sounds
 from streammer.inference.artefact import read_metadata
 from streammer.inference.model import load_model
 
@@ -58,7 +59,11 @@ def test_the_live_model_trains_on_a_bare_deam_folder(here, trained, capsys):
     assert list((trained / "mlps").glob("fold*.pt"))
 
 
-def test_evaluate_comes_before_or_after_export_and_fills_the_card(here, trained, capsys):
+def test_evaluate_comes_before_or_after_export_and_fills_the_card(
+    here, trained, capsys, monkeypatch
+):
+    monkeypatch.setattr(sounds, "SONGS_CHANGED", 1)
+    monkeypatch.setitem(baselines._SETTINGS, "max_iter", 3)
     docs = {p: p.stat().st_mtime_ns for p in (ROOT / "docs").rglob("*") if p.is_file()}
     assert main(["export", "runs/live", "--to", "early", "--name", "mine"]) == 0
     assert "no figures yet" in capsys.readouterr().err
