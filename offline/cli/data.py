@@ -70,9 +70,11 @@ def explain(topic: str, path: DataPath = None) -> None:
     --------
     python -m offline data explain constants ~/DEAM
     """
+    from offline.reporting.literature import TOPICS
     from offline.reporting.literature import explain as explain_topic
 
-    for line in explain_topic(data_folder(path), topic):
+    folder = data_folder(path) if topic in TOPICS else Path()  # an unknown topic is refused first
+    for line in explain_topic(folder, topic):
         print(line)
 
 
