@@ -200,7 +200,7 @@ class Stateless(nn.Module):
 
 def test_a_module_must_begin_with_zeros(tmp_path):
     ears = {"features.mel": MEL, "features.chroma": CHROMA}
-    with pytest.raises(UsageError, match="an all-zero state must mean that nothing was heard"):
+    with pytest.raises(UsageError, match="an all-zero state must mean that there was no input"):
         export_model(Restless(), ears, {**META, "outputs": ["arousal"]}, tmp_path, SECTIONS)
     with pytest.raises(UsageError, match=r"Stateless has no zero_state\(batch\)"):
         export_model(Stateless(), {"features": MEL}, META, tmp_path, SECTIONS)
