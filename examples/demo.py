@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -47,12 +48,13 @@ def show(lines):
 
 def compare(moods):
     """Print what was heard in each movement beside what was composed."""
-    print("\nmovement  composed as   heard: valence  arousal")
+    print("\nmovement  composed as   published  valence  arousal")
     for part in json.loads((HERE / "demo.json").read_text()):
         heard = [m for m in moods if part["start_s"] + 4 < m["t_audio_s"] <= part["end_s"]]
         if heard:
             v, a = (sum(m[axis] for m in heard) / len(heard) for axis in ("valence", "arousal"))
-            print(f"{part['name']:<9} {part['quadrant']:<20} {v:+.2f}    {a:+.2f}")
+            most, _ = Counter(m["quadrant"] for m in heard).most_common(1)[0]
+            print(f"{part['name']:<9} {part['quadrant']:<13} {most!s:<10} {v:+.2f}    {a:+.2f}")
 
 
 def main():

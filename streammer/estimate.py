@@ -63,8 +63,8 @@ class MoodEstimate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     p_positive, p_energetic : float or None
         Probability that the music belongs to the positive, the energetic half of the plane.
     quadrant : str or None
-        Q1 ++, Q2 -+, Q3 --, Q4 +- (signs of valence, arousal), with hysteresis 0.05; None before
-        the first sound and once silence has taken both under 0.05.
+        Q1 ++, Q2 -+, Q3 --, Q4 +-, the most probable one, see `quadrant_of`; None before the first
+        sound and once silence has taken valence and arousal under 0.05.
     state : str
         One of `STATES`.
     level_dbfs : float
@@ -187,28 +187,47 @@ def rounded(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def quadrant_of(
-    valence: float | None, arousal: float | None, previous: Quadrant | None = None
+    valence: float | None,
+    arousal: float | None,
+    previous: Quadrant | None = None,
+    *,
+    p_positive: float | None = None,
+    p_energetic: float | None = None,
 ) -> Quadrant | None:
-    """Return the quadrant of a mood, keeping the previous sign within `HYSTERESIS` of zero.
+    """Return the most probable quadrant of a mood.
+
+    Both probabilities decide where there are both, else the signs of valence and arousal. Within
+    `HYSTERESIS` of the border, 1/2 or 0, the side of the previous quadrant is kept.
 
     Parameters
     ----------
     valence, arousal : float or None
-        In [-1, 1]; the result is None when either is.
+        In [-1, 1].
     previous : str or None
         Quadrant of the step before.
+    p_positive, p_energetic : float or None
+        In [0, 1].
+
+    Returns
+    -------
+    str or None
+        None where there are neither both probabilities nor both axes.
     """
-    if valence is None or arousal is None:
+    if p_positive is not None and p_energetic is not None:
+        right, up = p_positive - 0.5, p_energetic - 0.5
+    elif valence is not None and arousal is not None:
+        right, up = valence, arousal
+    else:
         return None
-    positive = _sign(valence, None if previous is None else previous in ("Q1", "Q4"))
-    energetic = _sign(arousal, None if previous is None else previous in ("Q1", "Q2"))
+    positive = _side(right, None if previous is None else previous in ("Q1", "Q4"))
+    energetic = _side(up, None if previous is None else previous in ("Q1", "Q2"))
     if energetic:
         return "Q1" if positive else "Q2"
     return "Q4" if positive else "Q3"
 
 
-def _sign(x: float, was_positive: bool | None) -> bool:
-    """Return whether x counts as positive, given what it counted as before."""
-    if was_positive is None:
+def _side(x: float, was_above: bool | None) -> bool:
+    """Return whether x counts as above the border at 0, given what it counted as before."""
+    if was_above is None:
         return x >= 0.0
-    return x > -HYSTERESIS if was_positive else x > HYSTERESIS
+    return x > -HYSTERESIS if was_above else x > HYSTERESIS

@@ -118,8 +118,12 @@ def _check_mood(m: MoodEstimate) -> None:
     _require_range(m, "level_dbfs", -120.0)
     for name in ("seq", "lost_samples"):
         _require_range(m, name, 0, _MAX_COUNT)
-    both = m.valence is not None and m.arousal is not None
-    _require(both or m.quadrant is None, "quadrant", m.quadrant, "null without both axes")
+    axes = m.valence is not None and m.arousal is not None
+    probabilities = m.p_positive is not None and m.p_energetic is not None
+    _require(
+        axes or probabilities or m.quadrant is None,
+        "quadrant", m.quadrant, "null without both axes or both probabilities",
+    )  # fmt: skip
 
 
 def _check_status(s: StreamStatus) -> None:

@@ -178,7 +178,13 @@ def post_step(
     # In silence, and before the first sound, a neutral mood would count as positive and energetic.
     quadrant = None
     if name != "silent" or not _is_neutral(mood):
-        quadrant = quadrant_of(mood.valence, mood.arousal, state.quadrant)
+        quadrant = quadrant_of(
+            mood.valence,
+            mood.arousal,
+            state.quadrant,
+            p_positive=mood.p_positive,
+            p_energetic=mood.p_energetic,
+        )
     return (
         PostState(mood, quadrant, silent_s, stepped_s, sounded, smooth_from_new),
         name,

@@ -303,5 +303,10 @@ def _file_row(named: str, duration_s: float, estimates: Sequence[MoodEstimate]) 
         "duration_s": duration_s,
         **means,
         "n_steps": len(estimates),
-        "quadrant": quadrant_of(means["valence"], means["arousal"]),
+        "quadrant": quadrant_of(
+            means["valence"],
+            means["arousal"],
+            p_positive=means["p_positive"],
+            p_energetic=means["p_energetic"],
+        ),
     }

@@ -74,7 +74,7 @@ def test_whole_numbers_may_stand_for_floats():
         {"p_positive": 1.5},
         {"p_energetic": -0.5},
         {"quadrant": "Q5"},
-        {"quadrant": "Q1", "arousal": None},
+        {"quadrant": "Q1", "arousal": None, "p_positive": None},
         {"state": "happy"},
         {"level_dbfs": -121.0},
         {"level_dbfs": None},

@@ -182,6 +182,36 @@ def test_quadrant_keeps_its_sign_within_the_hysteresis():
     assert quadrant_of(0.06, 0.2, "Q2") == "Q1"
 
 
-def test_quadrant_is_null_without_both_axes():
+def test_quadrant_is_null_without_either_pair():
     assert quadrant_of(None, 0.5) is None
     assert quadrant_of(0.5, None) is None
+
+
+@pytest.mark.parametrize(
+    ("p_positive", "p_energetic", "quadrant"),
+    [(0.6, 0.6, "Q1"), (0.4, 0.6, "Q2"), (0.4, 0.4, "Q3"), (0.6, 0.4, "Q4")],
+)
+def test_both_probabilities_decide_against_the_signs(p_positive, p_energetic, quadrant):
+    against = (0.5 if p_positive < 0.5 else -0.5, 0.5 if p_energetic < 0.5 else -0.5)
+    assert quadrant_of(*against, p_positive=p_positive, p_energetic=p_energetic) == quadrant
+    assert quadrant_of(None, None, p_positive=p_positive, p_energetic=p_energetic) == quadrant
+
+
+def test_one_probability_alone_leaves_the_quadrant_to_the_signs():
+    assert quadrant_of(0.5, 0.5, p_positive=0.1) == "Q1"
+    assert quadrant_of(0.5, 0.5, p_energetic=0.1) == "Q1"
+
+
+def test_quadrant_keeps_its_side_within_the_hysteresis_of_the_probabilities():
+    kept = {
+        p: quadrant_of(0.9, 0.9, "Q1", p_positive=p, p_energetic=0.9) for p in (0.44, 0.46, 0.54)
+    }
+    assert kept == {0.44: "Q2", 0.46: "Q1", 0.54: "Q1"}
+    assert quadrant_of(0.9, 0.9, "Q2", p_positive=0.54, p_energetic=0.9) == "Q2"
+
+
+def test_angry_music_is_published_as_what_the_probabilities_say():
+    p = params()
+    raw = Mood(0.12, 0.46, 0.2, 0.2, 0.22, 0.95)
+    state, _ = run(p, [-20.0] * 8, raw=raw)
+    assert state.quadrant == "Q2"
