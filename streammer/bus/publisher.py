@@ -16,7 +16,7 @@ from types import TracebackType
 import zmq
 
 from streammer.bus.endpoint import PathLock, check_endpoint
-from streammer.bus.sockets import HIGH_WATER, ROUND, make_socket
+from streammer.bus.sockets import HIGH_WATER, ROUND, check_descriptors, make_socket
 from streammer.bus.wire import encode, mood_topic, status_topic
 from streammer.clock import Clock, SystemClock
 from streammer.config import DEFAULT_ENDPOINT
@@ -57,7 +57,8 @@ class Publisher:
     UsageError
         The endpoint is malformed.
     NetworkError
-        The endpoint is taken, is not of this machine, or is open to others without `insecure`.
+        The endpoint is taken, is not of this machine, or is open to others without `insecure`; or
+        too few file descriptors are left.
     """
 
     def __init__(
@@ -68,9 +69,11 @@ class Publisher:
         clock: Clock | None = None,
     ) -> None:
         endpoint = check_endpoint(endpoint, insecure=insecure, bind=True)
+        check_descriptors(endpoint)
         self._clock = clock or SystemClock()
         self._queues: dict[bytes, deque[bytes]] = {}  # by topic, so that none loses its newest
         self._lock = threading.Lock()
+        self._close_lock = threading.RLock()  # a signal handler may close what is being closed
         self._last: dict[bytes, bytes] = {}
         self._resend_at: dict[bytes, float] = {}
         self._resent_at: dict[bytes, float] = {}
@@ -110,14 +113,18 @@ class Publisher:
         self._hand_over(status_topic(status.stream), encode(status))
 
     def close(self) -> None:
-        """Send what was handed over, for at most `LINGER_MS`, and give the endpoint back."""
+        """Send what was handed over, for at most `LINGER_MS`, and give the endpoint back.
+
+        May be called from any thread, and again; the endpoint is free when any call returns.
+        """
         self._closing = True
         self._wake()
-        self._thread.join()
-        self._wake_in.close()
-        self._wake_out.close()
-        if self._path_lock is not None:
-            self._path_lock.release()
+        with self._close_lock:
+            self._thread.join()
+            self._wake_in.close()
+            self._wake_out.close()
+            if self._path_lock is not None:
+                self._path_lock.release()
 
     def __enter__(self) -> "Publisher":
         return self

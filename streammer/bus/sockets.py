@@ -2,7 +2,10 @@
 
 import zmq
 
-__all__ = ["HIGH_WATER", "LINGER_MS", "ROUND", "make_socket"]
+from streammer.errors import NetworkError
+from streammer.system.descriptors import descriptor_limit, descriptors_left
+
+__all__ = ["HIGH_WATER", "LINGER_MS", "ROUND", "check_descriptors", "make_socket"]
 
 HIGH_WATER = 100
 """Messages kept for a peer that does not keep up; beyond it they are dropped."""
@@ -14,7 +17,24 @@ ROUND = 256
 """Messages taken from a socket before its owner looks at everything else again."""
 
 _MAX_SUBSCRIPTION_BYTES = 1024
-_MAX_MESSAGE_BYTES = 1 << 20
+_MAX_PART_BYTES = 1 << 20
+_DESCRIPTORS = 16
+"""What a socket takes with its context, its threads, its monitor and its first peers."""
+
+
+def check_descriptors(endpoint: str) -> None:
+    """Refuse to begin without file descriptors: libzmq would abort the process.
+
+    Raises
+    ------
+    NetworkError
+        If fewer than a socket needs are left.
+    """
+    if not descriptors_left(_DESCRIPTORS):
+        raise NetworkError(
+            f"{endpoint} cannot be used: too many open files, the bus needs {_DESCRIPTORS} "
+            f"descriptors more and {descriptor_limit()}"
+        )
 
 
 def make_socket(
@@ -40,6 +60,6 @@ def make_socket(
         sock.setsockopt(zmq.TCP_KEEPALIVE, 1)
         sock.linger = LINGER_MS
     else:
-        sock.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE_BYTES)
+        sock.setsockopt(zmq.MAXMSGSIZE, _MAX_PART_BYTES)
         sock.linger = 0
     return sock

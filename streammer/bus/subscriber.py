@@ -11,7 +11,8 @@ from types import TracebackType
 import zmq
 
 from streammer.bus.endpoint import check_endpoint
-from streammer.bus.sockets import ROUND, make_socket
+from streammer.bus.inflow import Inflow
+from streammer.bus.sockets import ROUND, check_descriptors, make_socket
 from streammer.bus.wire import WireError, decode_mood, decode_status, mood_topic, status_topic
 from streammer.clock import Clock, SystemClock
 from streammer.config import DEFAULT_ENDPOINT, check_stream_name
@@ -32,6 +33,12 @@ libzmq connects again by itself when a peer says goodbye. It does not when one l
 network (who only receives never notices), and never after one that broke the protocol: a message
 too large, a server of another kind for a moment on the port. A publisher that lives ticks.
 """
+
+_LOOK_S = 0.05
+"""How often a waiting reader looks for a message that does not end [s]."""
+
+_MAX_UNFINISHED_BYTES = 1 << 20
+"""More than this without a whole message is none of ours: one has 64 KiB at most."""
 
 
 class Subscriber:
@@ -54,6 +61,8 @@ class Subscriber:
     ------
     UsageError
         Endpoint or stream name is malformed.
+    NetworkError
+        Too few file descriptors are left.
 
     Notes
     -----
@@ -83,10 +92,12 @@ class Subscriber:
         self._heard_at = -math.inf
         self._since = self._contact_at = self._clock.monotonic()
         self._closed = False
+        check_descriptors(self.endpoint)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._sock = make_socket(self._context, zmq.SUB, self.endpoint)
         self._sock.subscribe(self._mood_topic)
         self._sock.subscribe(self._status_topic)
+        self._inflow = Inflow(self._sock)
         self._sock.connect(self.endpoint)
 
     def read(self, timeout_s: float | None = None) -> MoodEstimate | None:
@@ -111,8 +122,7 @@ class Subscriber:
             wait_s = deadline - self._clock.monotonic()
             if wait_s <= 0.0:
                 return None
-            arrived = self._sock.poll(math.ceil(min(wait_s, RECONNECT_S) * 1000.0))
-            if not arrived and wait_s <= RECONNECT_S:
+            if not self._await(min(wait_s, RECONNECT_S)) and wait_s <= RECONNECT_S:
                 return None
         return None
 
@@ -175,6 +185,7 @@ class Subscriber:
         """Leave the bus; iteration ends."""
         if not self._closed:
             self._closed = True
+            self._inflow.close()
             self._sock.close()
             self._context.term()
 
@@ -193,17 +204,54 @@ class Subscriber:
         """Take in what has arrived, up to a bound that lets a flooded reader return."""
         if self._closed:
             return
-        for _ in range(ROUND):
+        for taken in range(ROUND):
             try:
-                frames = self._sock.recv_multipart(zmq.NOBLOCK)
+                frames = self._receive()
             except zmq.Again:
+                if taken:
+                    self._inflow.message_came()
+                self._leave_if_endless()
                 self._reconnect_if_silent()
                 return
-            self._contact_at = self._clock.monotonic()
+            except WireError:
+                self._malformed += 1
+                continue
             try:
                 self._take(frames)
             except WireError:
                 self._malformed += 1
+
+    def _await(self, wait_s: float) -> bool:
+        """Wait for a message; return whether one came."""
+        looks = max(1, math.ceil(wait_s / _LOOK_S))
+        for _ in range(looks):
+            if self._sock.poll(math.ceil(wait_s / looks * 1000.0)):
+                return True
+            self._leave_if_endless()
+        return False
+
+    def _receive(self) -> list[bytes]:
+        """Return the two parts of the next message; those of another count are not kept."""
+        frames = [self._sock.recv(zmq.NOBLOCK)]
+        self._contact_at = self._clock.monotonic()
+        parts = 1
+        while self._sock.getsockopt(zmq.RCVMORE):
+            frame = self._sock.recv()
+            parts += 1
+            if parts == 2:
+                frames.append(frame)
+        if parts != 2:
+            raise WireError(f"{parts} frames; expected topic and JSON object")
+        return frames
+
+    def _leave_if_endless(self) -> None:
+        """Hang up on a peer whose message does not end; `_reconnect_if_silent` comes back."""
+        if self._inflow.unfinished_bytes() > _MAX_UNFINISHED_BYTES and not self._sock.poll(0):
+            self._malformed += 1
+            self._inflow.forget()
+            self._contact_at = self._clock.monotonic()
+            with suppress(zmq.ZMQError):
+                self._sock.disconnect(self.endpoint)
 
     def _reconnect_if_silent(self) -> None:
         now = self._clock.monotonic()
@@ -215,8 +263,6 @@ class Subscriber:
         self._sock.connect(self.endpoint)
 
     def _take(self, frames: list[bytes]) -> None:
-        if len(frames) != 2:
-            raise WireError(f"{len(frames)} frames; expected topic and JSON object")
         topic, payload = frames
         # ZeroMQ filters by prefix: main2 comes to who asked for main.
         if topic == self._mood_topic:

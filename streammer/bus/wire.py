@@ -142,6 +142,8 @@ def _check_status(s: StreamStatus) -> None:
         "dropped_lines",
     ):
         _require_range(s, name, 0, _MAX_COUNT)
+    for rate in s.rates:
+        _require(0 <= rate <= _MAX_COUNT, "rates", rate, f"numbers in [0, {_MAX_COUNT}]")
 
 
 def _require_range(
@@ -152,13 +154,27 @@ def _require_range(
 ) -> None:
     value = getattr(message, name)
     if value is not None:
-        good = isfinite(value) and low <= value <= high
+        good = _finite(value) and low <= value <= high
         _require(good, name, value, f"a finite number in [{low:g}, {high:g}]")
+
+
+def _finite(value: float) -> bool:
+    try:
+        return isfinite(value)
+    except OverflowError:  # JSON has whole numbers beyond every float, and Python reads them
+        return False
 
 
 def _require(good: bool, name: str, value: object, expected: str) -> None:
     if not good:
-        raise WireError(f"{name} is {str(value)[:80]!r}; expected {expected}")
+        raise WireError(f"{name} is {_shown(value)!r}; expected {expected}")
+
+
+def _shown(value: object) -> str:
+    # Python refuses to write whole numbers of over 4300 digits.
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a whole number of {value.bit_length()} bits"
+    return str(value)[:80]
 
 
 def _printable(message: Message) -> Message:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 import soundfile
+from bus_parts import RawPublisher
 
+from streammer.bus import Subscriber
+from streammer.clock import FakeClock
 from tests.sounds import SR, make_song
 
 
@@ -61,3 +64,24 @@ def models(tmp_path_factory):
     from tests.core.tiny_model import build_tiny
 
     return load_models([str(build_tiny(tmp_path_factory.mktemp("zoo") / "tiny.onnx"))])
+
+
+@pytest.fixture
+def raw():
+    """Yield a publisher that sends whatever it is told."""
+    with RawPublisher() as publisher:
+        yield publisher
+
+
+@pytest.fixture
+def clock():
+    """Return a clock that stands still."""
+    return FakeClock()
+
+
+@pytest.fixture
+def moods(raw, clock):
+    """Yield a subscriber of `raw` under `clock`."""
+    with Subscriber(raw.endpoint, clock=clock) as subscriber:
+        raw.await_subscriptions()
+        yield subscriber

@@ -1,40 +1,16 @@
-"""The subscriber: newest first, whole topics, epochs, staleness, and anything a peer may send."""
+"""The subscriber: newest first, whole topics, epochs, staleness."""
 
-import contextlib
-import socket
-import threading
 import time
 
 import msgspec
 import pytest
-from bus_parts import EPOCH, RawPublisher, arrived, estimate, status, until
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from bus_parts import EPOCH, arrived, estimate, status, until
 
 from streammer.bus import Publisher, Subscriber
-from streammer.bus.subscriber import RECONNECT_S, STALE_S
-from streammer.clock import FakeClock
+from streammer.bus.subscriber import STALE_S
 from streammer.errors import UsageError
 
 OLDER, NEWER = "0192f00000000000", "0192f00000ffffff"
-
-
-@pytest.fixture
-def raw():
-    with RawPublisher() as publisher:
-        yield publisher
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
-
-
-@pytest.fixture
-def moods(raw, clock):
-    with Subscriber(raw.endpoint, clock=clock) as subscriber:
-        raw.await_subscriptions()
-        yield subscriber
 
 
 def heard(moods, raw, marker=10**6, epoch="f" * 16):
@@ -242,164 +218,6 @@ def test_unknown_keys_are_tolerated(raw, moods):
     assert moods.malformed == 0
 
 
-GOOD = msgspec.json.encode(estimate(1))
-
-
-@pytest.mark.parametrize(
-    "frames",
-    [
-        [b"mood/main"],
-        [b"mood/main", GOOD, b""],
-        [b"mood/main", b""],
-        [b"mood/main", b"junk"],
-        [b"mood/main", GOOD.replace(b"0.25", b"NaN", 1)],
-        [b"mood/main", GOOD.replace(b"0.25", b"Infinity", 1)],
-        [b"mood/main", GOOD.replace(b"0.25", b'"0.25"', 1)],
-        [b"mood/main", GOOD.replace(b'"main"', b'"\xff"', 1)],
-        [b"mood/main", GOOD.replace(b'"main"', '"мэйн"'.encode(), 1)],
-        [b"mood/main", GOOD.replace(b'"main"', b'"main2"', 1)],
-        [b"mood/main", b'{"a":"' + b"x" * 500_000 + b'"}'],
-        [b"status/main", GOOD],
-        [b"status/main", b"[]"],
-        [b"mood/main " + GOOD],
-    ],
-    ids=lambda frames: f"{len(frames)}-{frames[-1][:8]!r}-{len(frames[-1])}",
-)
-def test_malformed_messages_are_dropped_and_counted(raw, moods, frames):
-    raw.send(*frames)
-    raw.say(estimate(9))
-    assert arrived(moods).seq == 9
-    assert moods.malformed == 1
-
-
-def test_a_message_too_big_for_memory_does_not_stop_the_subscriber(raw, moods, clock):
-    raw.send(b"mood/main", b"x" * (8 << 20))
-    raw.await_subscriptions(2)  # libzmq drops the connection, and never makes it again
-    clock.advance(RECONNECT_S)
-    assert moods.read(0.0) is None
-    raw.await_subscriptions(2)
-    raw.say(estimate(2))
-    assert arrived(moods).seq == 2
-
-
-def test_a_server_of_another_kind_on_the_port_for_a_while_does_not_stop_the_subscriber(clock):
-    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"CURVE".ljust(20, b"\0") + bytes(32)
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        port = server.getsockname()[1]
-        moods = stack.enter_context(Subscriber(f"tcp://127.0.0.1:{port}", clock=clock))
-        server.settimeout(5.0)
-        peer, _ = server.accept()
-        with peer:
-            peer.settimeout(5.0)
-            peer.sendall(greeting)
-            with contextlib.suppress(ConnectionError):
-                while peer.recv(4096):  # until libzmq has hung up, for ever
-                    pass
-        server.close()
-        bus = stack.enter_context(Publisher(f"tcp://127.0.0.1:{port}"))
-        bus.publish(estimate(4))
-        clock.advance(RECONNECT_S)
-        assert arrived(moods).seq == 4
-
-
-def test_a_connection_that_has_silently_died_is_made_anew(raw, clock):
-    host, port = "127.0.0.1", int(raw.endpoint.rpartition(":")[2])
-    with contextlib.ExitStack() as stack:
-        relay = stack.enter_context(socket.create_server((host, 0)))
-        relay.settimeout(5.0)
-        moods = stack.enter_context(
-            Subscriber(f"tcp://{host}:{relay.getsockname()[1]}", clock=clock)
-        )
-        stack.enter_context(relay.accept()[0])  # nothing ever comes, and nobody hangs up
-        clock.advance(RECONNECT_S)
-        assert moods.read(0.0) is None
-        client = stack.enter_context(relay.accept()[0])
-        server = stack.enter_context(socket.create_connection((host, port)))
-        pumps = [
-            threading.Thread(target=_pump, args=ends)
-            for ends in ((client, server), (server, client))
-        ]
-        for pump in pumps:
-            pump.start()
-        raw.await_subscriptions()
-        raw.say(estimate(6))
-        assert arrived(moods).seq == 6
-        moods.close()
-        for pump in pumps:
-            pump.join(5.0)
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(4096):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-
-
-def test_a_publisher_that_ticks_is_not_connected_anew(raw, moods, clock):
-    for seq in range(4):
-        raw.say(estimate(seq))
-        assert arrived(moods).seq == seq
-        clock.advance(0.9 * RECONNECT_S)
-        assert moods.read(0.0) is None
-    with pytest.raises(AssertionError):
-        raw.await_subscriptions(1, timeout_s=0.2)
-
-
-class Endless:
-    """A socket that always has one more message."""
-
-    def recv_multipart(self, _flags: int) -> list[bytes]:
-        return [b"mood/main", b"junk"]
-
-    def recv(self, _flags: int) -> bytes:
-        return b"\x01mood/"
-
-
-def test_a_flood_of_junk_does_not_keep_read_from_returning(raw, moods, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(moods, "_sock", Endless())
-        assert moods.read(0.0) is None
-
-
-def test_a_flood_of_subscriptions_does_not_keep_the_publisher_from_publishing():
-    with Publisher("tcp://127.0.0.1:0") as bus:
-        bus._take_subscriptions(Endless())
-
-
-@settings(
-    derandomize=True,
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(
-    frames=st.lists(
-        st.sampled_from([b"mood/main", b"status/main", b"mood/main2", b"", GOOD])
-        | st.binary(max_size=60)
-        | st.text(max_size=20).map(lambda text: text.encode("utf-8", "surrogatepass")),
-        min_size=1,
-        max_size=4,
-    )
-)
-def test_no_frames_whatever_make_the_subscriber_raise(moods, frames):
-    before = moods.malformed
-    moods._drain()
-    with contextlib.suppress(ValueError):  # WireError: what _drain counts as malformed
-        moods._take(frames)
-    assert moods.malformed == before
-
-
-def test_read_takes_random_messages_from_the_wire_without_raising(raw, moods):
-    for index in range(300):
-        junk = bytes((index * 7 + k * 31) % 256 for k in range(index % 40))
-        raw.send(b"mood/main" + junk[:1], *[junk] * (index % 4))
-    raw.say(estimate(3))
-    assert arrived(moods).seq == 3
-    assert moods.malformed > 0
-
-
 @pytest.mark.parametrize("name", ["", "Main", "-a", ".a", "a b", "a/b", "ä", "a" * 64, "main\n"])
 def test_malformed_stream_names_are_refused(name):
     with pytest.raises(UsageError):
@@ -411,13 +229,3 @@ def test_stream_names_may_hold_what_the_contract_says(name):
     with Publisher("tcp://127.0.0.1:0") as bus, Subscriber(bus.endpoint, name) as moods:
         bus.publish(estimate(0, stream=name))
         assert arrived(moods).stream == name
-
-
-def test_a_subscriber_may_wait_for_a_publisher_that_is_not_there_yet(tmp_path):
-    with Publisher("tcp://127.0.0.1:0") as bus:
-        endpoint = bus.endpoint
-    with Subscriber(endpoint) as moods:
-        assert moods.read(0.1) is None
-        with Publisher(endpoint) as bus:
-            bus.publish(estimate(0))
-            assert arrived(moods).seq == 0
