@@ -120,19 +120,15 @@ def _model(what: str) -> Finding:
 def _kernels(what: str) -> Finding:
     from streammer.frontend import kernels
 
-    paths = {
-        Path(path)
-        for item in vars(kernels).values()
-        if (path := getattr(getattr(item, "stats", None), "cache_path", None))
-    }
-    if not paths or not all(os.access(_existing(path), os.W_OK) for path in paths):
+    path = kernels.transform.cache_path
+    if path is None or not os.access(_existing(Path(path)), os.W_OK):
         return Finding(
             what,
             "absent",
             "compiled code cannot be kept: every start compiles for some seconds",
             "set NUMBA_CACHE_DIR to a folder that can be written",
         )
-    return Finding(what, "works", f"compiled code is kept in {min(paths)}")
+    return Finding(what, "works", f"compiled code is kept in {path}")
 
 
 def _existing(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Windows and filter matrices, by librosa's formulas and without librosa or scipy.
+"""Windows, filter matrices (librosa's, without librosa or scipy), and the plan of the transform.
 
 Everything here runs once per `FrontEnd`, in float64; the caller rounds the result to float32.
 """
@@ -12,6 +12,7 @@ __all__ = [
     "WINDOWS",
     "Packed",
     "chroma_filters",
+    "fft_plan",
     "mel_filters",
     "packed",
     "packed_identity",
@@ -19,6 +20,7 @@ __all__ = [
 ]
 
 Array = npt.NDArray[np.float64]
+Complexes = npt.NDArray[np.complex128]
 
 # A window is a sum of cosines, a0 - a1 cos(x) + a2 cos(2x) - ...; the coefficients are scipy's.
 WINDOWS: dict[str, tuple[float, ...]] = {
@@ -147,15 +149,41 @@ def _column_norms(x: Array, p: float) -> Array:
     return np.where(size < np.finfo(x.dtype).tiny, 1.0, size)
 
 
+def fft_plan(n: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Complexes]:
+    """Return the stages in which the kernels transform n points, a product of 2, 3 and 5.
+
+    Returns
+    -------
+    radices : np.ndarray, int64
+        Of the stages. Fours first: they are the cheapest.
+    order : np.ndarray [shape=(n,)], int64
+        Where each transformed point stands after the last stage.
+    factors : np.ndarray, complex128
+        With w = exp(-2 pi i / points left), w^(k p) of each stage, 0 <= p < points left / radix and
+        0 < k < radix; then exp(-pi i k / n), 0 <= k < n, of the split into a real spectrum.
+    """
+    radices, order, factors, left = [], np.zeros(1, np.int64), [], n
+    for radix in (4, 2, 3, 5):
+        while left % radix == 0:
+            p, k = np.arange(left // radix), np.arange(1, radix)
+            factors.append(np.exp(-2j * np.pi * np.outer(p, k) / left).ravel())
+            order = (radix * order + np.arange(radix)[:, None]).ravel()
+            radices.append(radix)
+            left //= radix
+    assert left == 1
+    factors.append(np.exp(-1j * np.pi * np.arange(n) / n))
+    return np.array(radices, np.int64), order, np.concatenate(factors)
+
+
 class Packed(NamedTuple):
     """Filters as the kernels read them: of each only the bins from its first to its last weight.
 
     Attributes
     ----------
     weights : np.ndarray [shape=(n,)], float32
-        The filters one after the other, each padded with zeros to a whole number of fours.
+        The filters one after the other, each padded with zeros to a whole number of eights.
     bands : np.ndarray [shape=(n_bins, 3)], int64
-        First bin, number of fours, and first weight of each filter.
+        First bin, number of eights, and first weight of each filter.
     """
 
     weights: npt.NDArray[np.float32]
@@ -163,7 +191,7 @@ class Packed(NamedTuple):
 
 
 def packed(filters: Array) -> Packed:
-    """Pack a matrix of filters [shape=(n_bins, n_freqs)]; a row of zeros has no fours."""
+    """Pack a matrix of filters [shape=(n_bins, n_freqs)]; a row of zeros has no eights."""
     weights = [np.zeros(0, np.float32)]
     bands = np.zeros((filters.shape[0], 3), np.int64)
     total = 0
@@ -172,15 +200,15 @@ def packed(filters: Array) -> Packed:
         if not bins.size:
             continue
         first, n = bins[0], bins[-1] + 1 - bins[0]
-        fours = -(-n // 4)
-        band[:] = first, fours, total
-        weights.append(np.pad(row[first : first + n], (0, 4 * fours - n)))
-        total += 4 * fours
+        eights = -(-n // 8)
+        band[:] = first, eights, total
+        weights.append(np.pad(row[first : first + n], (0, 8 * eights - n)))
+        total += 8 * eights
     return Packed(np.concatenate(weights), bands)
 
 
 def packed_identity(n: int) -> Packed:
     """Return what `packed` gives for ``np.eye(n)``, without a matrix of gigabytes."""
     bins = np.arange(n)
-    weights = np.tile(np.array([1, 0, 0, 0], np.float32), n)
-    return Packed(weights, np.stack((bins, np.ones_like(bins), 4 * bins), axis=1))
+    weights = np.tile(np.eye(1, 8, dtype=np.float32)[0], n)
+    return Packed(weights, np.stack((bins, np.ones_like(bins), 8 * bins), axis=1))

@@ -8,9 +8,8 @@ import numpy.typing as npt
 
 from streammer.errors import UsageError
 from streammer.frontend import kernels
-from streammer.frontend.butterflies import radices, twiddles
-from streammer.frontend.filters import window
-from streammer.frontend.spec import FrontEndSpec
+from streammer.frontend.filters import fft_plan, window
+from streammer.frontend.spec import LOGS, FrontEndSpec
 
 __all__ = ["FrontEnd", "FrontEndSpec"]
 
@@ -48,32 +47,36 @@ class FrontEnd:
         self.spec = spec
         n = spec.n_fft // 2
         assert spec.win_length is not None
-        # Half the window, because the split into two spectra doubles: see mirror_power.
+        # Half the window, because the split into two spectra doubles, see the kernels.
         half_window = 0.5 * window(spec.window, spec.win_length, spec.n_fft)
+        radices, order, factors = fft_plan(n)
         weights, bands = spec.packed_filters()
-        plane = kernels.LANES * (n + 5)  # 3 rows above bin n for padded bands, 1 against collisions
-        work = _aligned_zeros(4 * plane)
         self._tables = (
+            spec.hop_length,
             half_window.astype(np.float32),
-            twiddles(n).astype(np.float32),
-            np.array(radices(n), np.int64),
+            factors.astype(np.complex64),
+            radices,
+            order,
             weights,
             bands,
             spec.power == 1.0,
             kernels.FRAME_NORMS.index(spec.frame_norm if spec.kind == "chroma" else None),
-            kernels.LOGS.index(spec.log),
+            LOGS.index(spec.log),
             float(spec.floor),
             float(spec.gain),
-            work,
-            plane,
+            _aligned_zeros(2 * kernels.FRAMES * n),
+            _aligned_zeros(2 * kernels.FRAMES * n),
+            # bins 0 .. n, and seven of zeros for filters that are padded to whole eights
+            _aligned_zeros(kernels.FRAMES * (n + 8)),
         )
         # Whole groups of frames in bulk; and long enough that what is moved to the front of the
         # buffer does not overlap its new place, which would make numpy copy it twice.
         frames = max(max_block_frames, 2 * spec.n_fft // spec.hop_length)
-        frames = -(-frames // kernels.LANES) * kernels.LANES
+        frames = -(-frames // kernels.FRAMES) * kernels.FRAMES
         self._buffer = _aligned_zeros(spec.n_fft + (frames - 1) * spec.hop_length)
         self.reset()
-        self._transform(0, np.empty((0, spec.n_bins), np.float32), 0)
+        nothing = np.empty((0, spec.n_bins), np.float32)
+        self._kernel = kernels.transform.ready(self._buffer, *self._tables, nothing)
 
     def reset(self) -> None:
         """Return to the fresh state: nothing heard."""
@@ -146,9 +149,7 @@ class FrontEnd:
         return max(0, (heard - self.spec.n_fft) // self.spec.hop_length + 1)
 
     def _transform(self, n_frames: int, out: Float32s, first: int) -> None:
-        kernels.transform(
-            self._buffer, self._start, self.spec.hop_length, n_frames, *self._tables, out, first
-        )
+        self._kernel(self._buffer[self._start :], *self._tables, out[first : first + n_frames])
 
     def _check_out(self, out: Float32s, n_frames: int) -> None:
         n_bins = self.spec.n_bins

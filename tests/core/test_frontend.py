@@ -79,7 +79,7 @@ def test_features_do_not_depend_on_how_many_frames_share_a_call(name):
         single.append(alone.push(np.ascontiguousarray(frame)))
     single = np.concatenate(single)
     assert single.shape == (40, spec.n_bins)
-    for n in (1, 2, kernels.ALONE_MAX, kernels.ALONE_MAX + 1, 15, 16, 17, 25, 32, 40):
+    for n in (1, 2, 5, 6, 15, 16, 17, 25, 32, 40):
         fe.reset()
         got = fe.push(y[: spec.n_fft + (n - 1) * spec.hop_length])
         assert np.array_equal(got, single[:n]), n

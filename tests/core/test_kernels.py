@@ -4,56 +4,104 @@ import numpy as np
 import pytest
 
 from streammer.frontend import FrontEnd, FrontEndSpec
-from streammer.frontend.butterflies import dft, mirror_power, radices, twiddled, twiddles
-from streammer.frontend.filters import window
+from streammer.frontend.filters import fft_plan, window
 
 F = np.float32
 
 
-def twin_fft(z, tw):
-    """Stockham's algorithm on [n, lanes] pairs, as `kernels._fft` does it."""
-    n, lanes = z[0].shape
-    t, m, u = 0, n, lanes
-    for radix in radices(n):
+def twin_dft(x):
+    """The discrete Fourier transform of 2, 3, 4 or 5 points, by the sums of the kernels."""
+    if len(x) == 2:
+        return [x[0] + x[1], x[0] - x[1]]
+    if len(x) == 3:
+        a, b, c = x
+        e, f = a - 0.5 * (b + c), minus_i(0.8660254037844386 * (b - c))
+        return [a + (b + c), e + f, e - f]
+    if len(x) == 4:
+        a, b, c, d = x
+        e, f, g, h = a + c, a - c, b + d, minus_i(b - d)
+        return [e + g, f + h, e - g, f - h]
+    a, b, c, d, e = x
+    c1, c2 = 0.30901699437494745, -0.8090169943749475
+    s1, s2 = 0.9510565162951535, 0.5877852522924731
+    f, g, h, k = b + e, c + d, minus_i(b - e), minus_i(c - d)
+    q, r = a + (c1 * f + c2 * g), s1 * h + s2 * k
+    v, w = a + (c2 * f + c1 * g), s2 * h - s1 * k
+    return [a + (f + g), q + r, v + w, v - w, q - r]
+
+
+def minus_i(z):
+    return Pair(z.im, -z.re)
+
+
+class Pair:
+    """Complex numbers as two arrays, multiplied as the kernels do: numpy may fuse its own."""
+
+    def __init__(self, re, im):
+        self.re, self.im = re, im
+
+    def __add__(self, other):
+        return Pair(self.re + other.re, self.im + other.im)
+
+    def __sub__(self, other):
+        return Pair(self.re - other.re, self.im - other.im)
+
+    def __rmul__(self, factor):
+        return Pair(factor * self.re, factor * self.im)
+
+    def times(self, w):
+        return Pair(w.real * self.re - w.imag * self.im, w.real * self.im + w.imag * self.re)
+
+    def __getitem__(self, k):
+        return Pair(self.re[k], self.im[k])
+
+    def power(self):
+        return self.re * self.re + self.im * self.im
+
+
+def twin_fft(z, plan):
+    """Pease's algorithm on n points (axis 0) of any number of frames, in natural order."""
+    radices, order, factors = plan
+    n = len(z.re)
+    t, m = 0, n
+    for radix in radices:
         m //= radix
-        parts = [p.reshape(radix, m, u) for p in z]
-        out = [np.empty((m, radix, u), p.dtype) for p in z]
-        factors = tw[t : t + 2 * (radix - 1) * m].reshape(m, radix - 1, 2)
-        for k, x in enumerate(dft([(parts[0][j], parts[1][j]) for j in range(radix)])):
-            if k:
-                w = factors[:, k - 1]
-                x = twiddled(x, (w[:, :1], w[:, 1:]))
-            out[0][:, k], out[1][:, k] = x
-        t += 2 * (radix - 1) * m
-        u *= radix
-        z = out
-    return z[0].reshape(n, lanes), z[1].reshape(n, lanes)
+        w = np.repeat(factors[t : t + (radix - 1) * m].reshape(m, radix - 1), n // radix // m, 0)
+        parts = [z[k * (n // radix) : (k + 1) * (n // radix)] for k in range(radix)]
+        out = twin_dft(parts)
+        out = [x.times(w[:, k - 1, None]) if k else x for k, x in enumerate(out)]
+        z = Pair(
+            np.stack([x.re for x in out], axis=1).reshape(n, -1),
+            np.stack([x.im for x in out], axis=1).reshape(n, -1),
+        )
+        t += (radix - 1) * m
+    return z[order]
 
 
-def twin_power(x, half_window, tw):
+def twin_power(x, half_window, plan):
     """Power spectra of frames [frames, n_fft], as [bins, frames]."""
     n = x.shape[1] // 2
     x = (x * half_window).T
-    re, im = twin_fft((x[::2], x[1::2]), tw)
+    z = twin_fft(Pair(x[::2], x[1::2]), plan)
     p = np.zeros((n + 1, x.shape[1]), x.dtype)
-    p[0] = (2 * (re[0] + im[0])) * (2 * (re[0] + im[0]))
-    p[n] = (2 * (re[0] - im[0])) * (2 * (re[0] - im[0]))
-    for k in range(1, n // 2 + 1):
-        w = tw[tw.size - 2 * n + k], tw[tw.size - n + k]
-        p[k], p[n - k] = mirror_power((re[k], im[k]), (re[n - k], im[n - k]), w)
+    p[0] = (2 * (z.re[0] + z.im[0])) * (2 * (z.re[0] + z.im[0]))
+    p[n] = (2 * (z.re[0] - z.im[0])) * (2 * (z.re[0] - z.im[0]))
+    k = np.arange(1, n // 2 + 1)
+    a, b = z[k], Pair(z.re[n - k], -z.im[n - k])
+    t = minus_i(a - b).times(plan[2][len(plan[2]) - n + k][:, None])
+    p[k], p[n - k] = ((a + b) + t).power(), ((a + b) - t).power()
     return p
 
 
 def twin_bands(p, weights, bands):
-    """Packed filters on [bins, frames], four partial sums each, as [frames, bands]."""
-    p = np.concatenate((p, np.zeros((3, p.shape[1]), p.dtype)))
+    """Packed filters on [bins, frames], eight bins at a time, as [frames, bands]."""
+    p = np.concatenate((p, np.zeros((7, p.shape[1]), p.dtype)))
     out = np.zeros((p.shape[1], bands.shape[0]), p.dtype)
-    for b, (first, fours, at) in enumerate(bands):
-        a = np.zeros((4, p.shape[1]), p.dtype)
-        for q in range(fours):
-            rows = p[first + 4 * q : first + 4 * q + 4]
-            a = a + weights[at + 4 * q : at + 4 * q + 4, None] * rows
-        out[:, b] = (a[0] + a[1]) + (a[2] + a[3])
+    for b, (first, eights, at) in enumerate(bands):
+        for q in range(eights):
+            w = weights[at + 8 * q : at + 8 * q + 8, None] * p[first + 8 * q : first + 8 * q + 8]
+            low = (w[0] + w[1]) + (w[2] + w[3])
+            out[:, b] += low + ((w[4] + w[5]) + (w[6] + w[7]))
     return out
 
 
@@ -85,8 +133,8 @@ def twin_ln(x):
 def twin_features(spec, x):
     """Features of frames [frames, n_fft] by the twins alone."""
     half_window = (0.5 * window(spec.window, spec.win_length, spec.n_fft)).astype(F)
-    tw = twiddles(spec.n_fft // 2).astype(F)
-    p = twin_power(x, half_window, tw)
+    radices, order, factors = fft_plan(spec.n_fft // 2)
+    p = twin_power(x, half_window, (radices, order, factors.astype(np.complex64)))
     if spec.power == 1.0:
         p = np.sqrt(p)
     out = twin_bands(p, *spec.packed_filters())
@@ -130,7 +178,7 @@ def test_kernels_equal_plain_numpy_to_the_bit(spec):
     x = np.lib.stride_tricks.sliding_window_view(y, spec.n_fft)[:: spec.hop_length]
     expected = twin_features(spec, x)
     fe = FrontEnd(spec)
-    assert np.array_equal(fe.push(y), expected)  # sixteen side by side, three alone
+    assert np.array_equal(fe.push(y), expected)  # sixteen side by side, and three
     for k in (0, 17):
         fe.reset()
         assert np.array_equal(fe.push(x[k].copy()), expected[k : k + 1])
@@ -138,26 +186,25 @@ def test_kernels_equal_plain_numpy_to_the_bit(spec):
 
 @pytest.mark.parametrize("n", [8, 10, 12, 30, 45, 128, 180, 600, 1024])
 def test_the_twins_transform_is_a_fourier_transform(n):
-    rng = np.random.default_rng(n)
-    z = rng.standard_normal((2, n, 3))
-    re, im = twin_fft((z[0], z[1]), twiddles(n))
-    np.testing.assert_allclose(re + 1j * im, np.fft.fft(z[0] + 1j * z[1], axis=0), atol=1e-11)
+    z = np.random.default_rng(n).standard_normal((2, n, 3))
+    got = twin_fft(Pair(z[0], z[1]), fft_plan(n))
+    np.testing.assert_allclose(
+        got.re + 1j * got.im, np.fft.fft(z[0] + 1j * z[1], axis=0), atol=1e-11
+    )
 
 
 @pytest.mark.parametrize("radix", [2, 3, 4, 5])
 def test_each_butterfly_is_a_fourier_transform(radix):
     x = np.random.default_rng(0).standard_normal((radix, 2))
-    got = np.array(dft([tuple(p) for p in x]))
-    np.testing.assert_allclose(
-        got[:, 0] + 1j * got[:, 1], np.fft.fft(x[:, 0] + 1j * x[:, 1]), atol=1e-14
-    )
+    got = [z.re + 1j * z.im for z in twin_dft([Pair(*p) for p in x])]
+    np.testing.assert_allclose(got, np.fft.fft(x[:, 0] + 1j * x[:, 1]), atol=1e-14)
 
 
 @pytest.mark.parametrize("n_fft", [16, 90, 256, 1200, 2048])
 def test_the_twins_power_is_that_of_a_real_transform(n_fft):
     x = np.random.default_rng(1).standard_normal((4, n_fft))
     w = window("hann", n_fft, n_fft)
-    got = twin_power(x, 0.5 * w, twiddles(n_fft // 2))
+    got = twin_power(x, 0.5 * w, fft_plan(n_fft // 2))
     np.testing.assert_allclose(got.T, np.abs(np.fft.rfft(x * w)) ** 2, rtol=1e-9, atol=1e-12)
 
 
