@@ -36,8 +36,8 @@ class ArraySource:
     def __init__(self, y: npt.NDArray[Any], *, sr: int | None, clock: Clock) -> None:
         if sr is None:
             raise UsageError("an array has no rate of its own: give sr, such as sr=44100")
-        if sr < 1:
-            raise UsageError(f"sr is {sr}, expected a rate in Hz such as 44100")
+        if not _is_whole(sr) or sr < 1:
+            raise UsageError(f"sr is {sr!r}, expected a rate in whole Hz such as 44100")
         if y.ndim not in (1, 2) or (y.ndim == 2 and not 1 <= y.shape[1] <= 32):
             raise UsageError(
                 f"array has shape {y.shape}, expected (n,) or (n, channels) with 1 to 32 "
@@ -76,6 +76,13 @@ class ArraySource:
     def close(self) -> None:
         """End."""
         self._closed = True
+
+
+def _is_whole(sr: Any) -> bool:
+    try:
+        return bool(int(sr) == sr)
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _as_float(y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

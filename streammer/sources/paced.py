@@ -76,7 +76,7 @@ class PacedSource:
             if self._closed.is_set():
                 return SourceEnd("closed")
             if self._playing_from is None and not self._gather(until):
-                return None
+                return SourceEnd("closed") if self._closed.is_set() else None
             if not self._queue:
                 if self._end is not None:
                     return self._end
@@ -106,7 +106,7 @@ class PacedSource:
             not self._queue or self._queued < self._buffer_s * self.info.sr
         ):
             if self._closed.is_set():
-                return True
+                return False
             if not self._fetch(until) and self._clock.monotonic() >= until:
                 return False
         self._playing_from = self._clock.monotonic()

@@ -58,6 +58,9 @@ def test_nan_and_what_float32_cannot_hold_are_passed_on_for_the_engine_to_count(
     [
         (np.zeros(4), None, "give sr"),
         (np.zeros(4), 0, "expected a rate"),
+        (np.zeros(4), 44100.9, "44100.9, expected a rate in whole Hz"),
+        (np.zeros(4), float("nan"), "expected a rate"),
+        (np.zeros(4), "44100", "expected a rate"),
         (np.zeros((2, 44100)), 44100, "transpose"),
         (np.zeros((2, 2, 2)), 44100, "expected"),
         (np.array(["a"]), 44100, "expected floating point"),
@@ -67,3 +70,8 @@ def test_nan_and_what_float32_cannot_hold_are_passed_on_for_the_engine_to_count(
 def test_what_is_no_sound_is_refused(y, sr, said):
     with pytest.raises(UsageError, match=said):
         open_source(y, sr=sr, clock=FakeClock())
+
+
+def test_a_rate_that_is_whole_may_be_of_any_type():
+    for sr in (8000.0, np.int64(8000), np.float32(8000)):
+        assert open_source(np.zeros(10), sr=sr, clock=FakeClock()).info.sr == 8000

@@ -197,3 +197,16 @@ def test_it_passes_on_what_the_other_source_says_of_itself():
     source = PacedSource(Scripted(FakeClock(), []), FakeClock())
     assert (source.reopened, source.detail) == (3, "away")
     assert source.info.paced
+
+
+def test_closed_while_it_gathers_it_ends_in_order():
+    clock = FakeClock()
+
+    class ClosedBy(Scripted):
+        def read(self, timeout_s):
+            source.close()
+            return super().read(timeout_s)
+
+    source = PacedSource(ClosedBy(clock, [(0.0, 100)] * 50), clock, buffer_s=1.0)
+    source.open()
+    assert source.read(1.0) == SourceEnd("closed")
