@@ -1,11 +1,12 @@
 """`streammer devices`: the sound inputs of this machine."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from streammer.sources.device.portaudio import InputDevice, inputs
+from streammer.sources.device.inputs import InputDevice
 
 __all__ = ["devices"]
 
@@ -15,7 +16,9 @@ def devices() -> int:
 
     Give one to listen as device:NAME, where a part of the name is enough, or as device:#INDEX.
     """
-    found = inputs()
+    from streammer.sources.device import process
+
+    found = process.list_inputs().inputs
     if sys.stdout.isatty():
         _print_table(found)
     else:
@@ -43,7 +46,7 @@ def _row(device: InputDevice) -> dict[str, Any]:
     }
 
 
-def _print_table(found: list[InputDevice]) -> None:
+def _print_table(found: Sequence[InputDevice]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -53,7 +56,7 @@ def _print_table(found: list[InputDevice]) -> None:
     for device in found:
         marks = [
             "mic (default)" if device.default else "",
-            "hears what is played" if device.loopback else "",
+            "loop-back: what is played" if device.loopback else "",
         ]
         table.add_row(
             str(device.index),

@@ -163,17 +163,20 @@ def _urls(what: str) -> Finding:
 
 
 def _microphone(what: str) -> Finding:
-    from streammer.sources.device import portaudio
+    from streammer.sources.device import process
+    from streammer.sources.device.inputs import WantedInput, choose
 
     try:
-        device = portaudio.find_input(None)
-        version = portaudio.load().get_portaudio_version()[1].split(",")[0]
+        listing = process.list_inputs()
+        device = choose(listing.inputs, WantedInput(None))
     except StreammerError as error:
         detail, _, mend = str(error).partition(": ")
         return Finding(what, "absent", detail, mend)
     channels = f"{device.channels} channel{'s' if device.channels > 1 else ''}"
     return Finding(
-        what, "works", f"{device.name} ({device.api}, {channels}, {device.sr} Hz; {version})"
+        what,
+        "works",
+        f"{device.name} ({device.api}, {channels}, {device.sr} Hz; {listing.version})",
     )
 
 

@@ -14,13 +14,31 @@ from streammer.audio.block import Source, SourceKind
 from streammer.clock import Clock, SystemClock
 from streammer.config import Pace
 from streammer.errors import UsageError
+from streammer.sources.device.inputs import WantedInput
 from streammer.sources.paced import PacedSource
 from streammer.sources.supervisor import Supervisor
 
-__all__ = ["URL_SCHEMES", "Feed", "kind_of", "open_feed", "open_source"]
+__all__ = [
+    "DEVICE_BACKOFF_S",
+    "URL_BACKOFF_S",
+    "URL_BUFFER_S",
+    "URL_SCHEMES",
+    "Feed",
+    "kind_of",
+    "open_feed",
+    "open_source",
+]
 
 URL_SCHEMES = ("http", "https", "rtmp", "rtsp", "rtp", "srt", "tcp", "udp")
 """What is taken for a URL of sound; file:// is a path."""
+
+DEVICE_BACKOFF_S = 1.0
+URL_BACKOFF_S = 1.5
+"""Longest waits between attempts to open again what was lost [s]: a device is back 3 s after it can
+be, a URL 5 s, connecting, buffering and the first step included."""
+
+URL_BUFFER_S = 1.0
+"""Sound of a URL that is gathered before it is played [s]."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -112,9 +130,16 @@ def open_feed(
             )
         return Feed(make(), "fast")
     if kind == "device":
-        return Feed(Supervisor(make, clock), "live")
+        wanted = _wanted(source)  # one for all openings: it remembers whose number was meant
+        again = Supervisor(lambda: _device(wanted, clock), clock, backoff_max_s=DEVICE_BACKOFF_S)
+        return Feed(again, "live")
     if kind == "url":
-        return Feed(Supervisor(lambda: PacedSource(make(), clock, buffer_s=1.0), clock), "live")
+        again = Supervisor(
+            lambda: PacedSource(make(), clock, buffer_s=URL_BUFFER_S),
+            clock,
+            backoff_max_s=URL_BACKOFF_S,
+        )
+        return Feed(again, "live")
     if kind == "pcm" and pace is None:
         return Feed(make(), "live")
     return Feed(PacedSource(make(), clock), "live")
@@ -164,9 +189,7 @@ def open_source(
         raise UsageError(f"sr={sr} is given with {source}: it is for arrays only, leave it out")
     kind = kind_of(source)
     if kind == "device":
-        from streammer.sources.device.source import DeviceSource
-
-        return DeviceSource(source.removeprefix("device:") if source != "mic" else None, clock)
+        return _device(_wanted(source), clock)
     if kind == "url":
         from streammer.sources.url import UrlSource
 
@@ -178,6 +201,16 @@ def open_source(
     from streammer.sources.file import FileSource
 
     return FileSource(_path_of(source), clock)
+
+
+def _wanted(source: str) -> WantedInput:
+    return WantedInput(None if source == "mic" else source.removeprefix("device:"))
+
+
+def _device(wanted: WantedInput, clock: Clock) -> Source:
+    from streammer.sources.device.source import DeviceSource
+
+    return DeviceSource(wanted, clock)
 
 
 def _path_of(source: str) -> Path:

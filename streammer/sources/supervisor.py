@@ -11,14 +11,18 @@ from streammer.clock import Clock
 from streammer.errors import StreammerError
 from streammer.sources.latch import Latch
 
-__all__ = ["BACKOFF_FIRST_S", "BACKOFF_MAX_S", "LOG_EVERY_S", "Supervisor"]
+__all__ = ["BACKOFF_FIRST_S", "BACKOFF_MAX_S", "LOG_EVERY_S", "STILL_AWAY_S", "Supervisor"]
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 10.0
 JITTER = 0.2
-"""Each wait is longer or shorter by up to this share, so that many do not knock at once."""
+"""Each wait is shorter by up to this share, so that many do not knock at once."""
 
 LOG_EVERY_S = 10.0
+"""Least time between two lines about losses [s]: a source may come and go many times a minute."""
+
+STILL_AWAY_S = 60.0
+"""Least time between two lines about one and the same loss [s]."""
 
 _log = logging.getLogger("streammer.sources")
 
@@ -33,6 +37,8 @@ class Supervisor:
     clock : Clock
     rng : random.Random, optional
         For the jitter of the back-off.
+    backoff_max_s : float
+        Longest wait between two attempts [s].
 
     Attributes
     ----------
@@ -48,12 +54,21 @@ class Supervisor:
     Notes
     -----
     The first open fails at once: a wrong name is the user's to mend. What worked once is tried for
-    ever, after 0.5 s at first and up to 10 s later, 20 % more or less. The wait begins anew at
-    0.5 s once a source has delivered sound. An end that is not 'lost' ends the supervisor too.
+    ever: after 0.5 s, then after waits that double up to `backoff_max_s`, all up to 20 % shorter.
+    They begin anew at 0.5 s once a source has delivered sound. An end that is not 'lost' ends the
+    supervisor too. A loss is one line of the log, and its end, the first sound, another.
+
+    The thread that opens and reads owns the sources: whichever it has opened when the supervisor
+    turns out to be closed, it closes. `close`, from any thread, ends what that thread waits for.
     """
 
     def __init__(
-        self, factory: Callable[[], Source], clock: Clock, rng: random.Random | None = None
+        self,
+        factory: Callable[[], Source],
+        clock: Clock,
+        rng: random.Random | None = None,
+        *,
+        backoff_max_s: float = BACKOFF_MAX_S,
     ) -> None:
         self._factory = factory
         self._clock = clock
@@ -61,11 +76,13 @@ class Supervisor:
         self._closed = Latch(clock)
         self._source: Source | None = None
         self._info: SourceInfo | None = None
+        self._backoff_max_s = backoff_max_s
         self._backoff_s = BACKOFF_FIRST_S
         self._try_at = 0.0
-        self._log_at: float | None = None
+        self._log_at: float | None = None  # when a loss was last logged
+        self._away_since: float | None = None
+        self._away_logged = False
         self._heard_until: float | None = None  # monotonic capture time of the last sample
-        self._away = False
         self._position = 0
         self.state: Literal["new", "playing", "waiting", "closed", "ended"] = "new"
         self.reopened = 0
@@ -81,10 +98,7 @@ class Supervisor:
 
     def open(self) -> SourceInfo:
         """Open the source for the first time; what fails now is raised."""
-        self._source = self._factory()
-        if self._closed.is_set():
-            self._source.close()
-        self._info = self._source.open()
+        self._info = self._open()
         self._heard_until = self._clock.monotonic()
         self.state = "playing"
         return self._info
@@ -122,51 +136,72 @@ class Supervisor:
         if source is not None:
             source.close()
 
+    def _open(self) -> SourceInfo:
+        source = self._factory()
+        self._source = source  # so that `close` of another thread reaches a pending open
+        if self._closed.is_set():
+            source.close()
+        info = source.open()
+        if self._closed.is_set():  # by a `close` that found nothing open yet
+            source.close()
+        return info
+
     def _reopen(self) -> bool:
-        source: Source | None = None
         try:
-            source = self._factory()
-            self._source = source  # so that `close` of another thread reaches a pending open
-            if self._closed.is_set():
-                source.close()
-            self._info = source.open()
+            self._info = self._open()
         except StreammerError as error:
             self._lose(str(error))
             return False
+        if self._closed.is_set():
+            return False
         self.reopened += 1
-        self._away = True
         self.state = "playing"
         self.detail = ""
-        _log.debug("%s is back", self._info.name)
         return True
 
     def _lose(self, detail: str) -> None:
         if self._source is not None:
             self._source.close()
         self._source = None
+        if self._closed.is_set():
+            return
         self.state = "waiting"
         self.detail = detail
-        jitter = 1.0 + JITTER * (2.0 * self._rng.random() - 1.0)
         now = self._clock.monotonic()
-        self._try_at = now + self._backoff_s * jitter
-        self._backoff_s = min(BACKOFF_MAX_S, 2.0 * self._backoff_s)
-        if self._log_at is None or now - self._log_at >= LOG_EVERY_S:
+        self._try_at = now + self._backoff_s * (1.0 - JITTER * self._rng.random())
+        self._backoff_s = min(self._backoff_max_s, 2.0 * self._backoff_s)
+        if self._away_since is None:
+            self._away_since = now
+            self._away_logged = False
+        every = STILL_AWAY_S if self._away_logged else LOG_EVERY_S
+        if self._log_at is None or now - self._log_at >= every:
             self._log_at = now
+            self._away_logged = True
             _log.warning("%s; trying again", detail)
+
+    def _return(self) -> None:
+        """Take note of the first sound after an absence."""
+        if self._away_logged and self._away_since is not None:
+            away_s = self._clock.monotonic() - self._away_since
+            _log.warning("%s is back after %.1f s", self.info.name, away_s)
+        self._away_since = None
+        self._away_logged = False
+        self._backoff_s = BACKOFF_FIRST_S
 
     def _pass_on(self, block: Block) -> Block:
         lost = block.lost
-        discontinuity = block.discontinuity or self._away
+        away = self._away_since is not None
         t_last = block.t_capture - (self._clock.unix() - self._clock.monotonic())
-        if self._away:
-            self._away = False
-            self._backoff_s = BACKOFF_FIRST_S
+        if away:
+            self._return()
             if self.info.clocked and self._heard_until is not None:
                 t_first = t_last - len(block.samples) / self.info.sr
                 lost = max(lost, round((t_first - self._heard_until) * self.info.sr))
         self._heard_until = t_last
         self._position += lost
         self.lost += lost
-        passed = replace(block, position=self._position, lost=lost, discontinuity=discontinuity)
+        passed = replace(
+            block, position=self._position, lost=lost, discontinuity=away or block.discontinuity
+        )
         self._position += len(block.samples)
         return passed

@@ -83,8 +83,8 @@ def test_the_wheel_asks_for_a_light_core(metadata):
         if "extra ==" not in line
     }
     assert needed == {
-        "av", "cyclopts", "msgspec", "numba", "numpy", "onnx", "onnxruntime", "pyzmq", "rich",
-        "sounddevice", "soundfile", "soxr",
+        "av", "cyclopts", "msgspec", "numba", "numpy", "onnx", "onnxruntime", "pulsectl", "pyzmq",
+        "rich", "sounddevice", "soundfile", "soxr",
     }  # fmt: skip
     assert metadata["Requires-Python"] == ">=3.11"
 

@@ -39,32 +39,56 @@ def missing():
 
 
 class SoundServer:
-    def __init__(self, folder):
+    """A server and the environment of its clients.
+
+    Parameters
+    ----------
+    folder : Path
+        Empty, for its socket and files.
+    running : bool
+        Whether to start it; otherwise there is the environment alone, and the place of the socket.
+    """
+
+    def __init__(self, folder, *, running=True):
+        self._folder = folder
+        self._process = None
         conf = folder / "asound.conf"
         conf.write_text(ALSA_CONF)
         for name in ("home", "run"):
             (folder / name).mkdir(mode=0o700)
-        socket = folder / "run" / "native"
+        self.socket = folder / "run" / "native"
         self.env = {
             **os.environ,
             "HOME": str(folder / "home"),
             "XDG_RUNTIME_DIR": str(folder / "run"),
             "PULSE_RUNTIME_PATH": str(folder / "run"),
-            "PULSE_SERVER": f"unix:{socket}",
+            "PULSE_SERVER": f"unix:{self.socket}",
             "ALSA_CONFIG_PATH": str(conf),
             "SDL_AUDIODRIVER": "dummy",
         }
-        self._log = (folder / "pulse.log").open("wb")
-        self._process = subprocess.Popen(
-            [
-                "pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no",
-                "--exit-idle-time=-1", "--system=false",
-                "-L", f"module-native-protocol-unix socket={socket} auth-anonymous=1",
-            ],
-            env=self.env, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        if running:
+            self.start()
+
+    def start(self):
+        """Start it, anew if need be, with its sink."""
+        if self._process is not None:
+            self._process.wait(timeout=10)
+        self.socket.unlink(missing_ok=True)
+        with (self._folder / "pulse.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    "pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no",
+                    "--exit-idle-time=-1", "--system=false",
+                    "-L", f"module-native-protocol-unix socket={self.socket} auth-anonymous=1",
+                ],
+                env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
         self._wait_until(lambda: self.pactl("info", check=False).returncode == 0)
         self.load_sink()
+
+    def signal(self, number):
+        """Send its process a signal."""
+        self._process.send_signal(number)
 
     def pactl(self, *args, check=True):
         return subprocess.run(
@@ -82,19 +106,22 @@ class SoundServer:
     def unload_sink(self):
         self.pactl("unload-module", self._module)
 
-    def play(self, path):
+    def play(self, path, *args):
         return subprocess.Popen(
-            ["paplay", str(path)], env=self.env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["paplay", *args, str(path)],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def stop(self):
+        self._process.send_signal(signal.SIGCONT)
         self._process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=5)
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        self._log.close()
 
     @staticmethod
     def _wait_until(ready, timeout_s=10.0):

@@ -21,6 +21,9 @@ from tests.sounds import SR
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "it is here")
 
 FADE = 2000
+SLACK_S = 3.0
+"""This much more than what is promised may things take on a machine that is busy."""
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -131,16 +134,17 @@ def test_a_device_that_vanishes_and_returns_is_found_again_and_its_time_is_count
     pulse.load_sink()
     returned = time.time()
     (lost,) = capture.expect("back")
-    assert time.time() - returned < 6.0
+    assert time.time() - returned < 3.0 + SLACK_S
     player = pulse.play(path)
     player.wait(timeout=20)
     samples, rows, out, err = capture.finish()
     assert out == []
-    assert len(err) == 1
+    assert len(err) == 2
     assert "trying again" in err[0]
+    assert "is back after" in err[1]
     assert rows[:, 1].sum() == int(lost)
     away_s = int(lost) / SR
-    assert returned - vanished < away_s < returned - vanished + 7.0
+    assert returned - vanished < away_s < returned - vanished + 3.0 + SLACK_S
     # Time and samples agree over the hole: a second of capture time is a second of positions.
     first, last = rows[len(rows) // 8], rows[-1]
     by_clock = last[3] - first[3]

@@ -1,18 +1,17 @@
-"""Sound devices through PortAudio: a callback copies into the ring and returns."""
+"""Sound devices: what a process of their own captures goes into the ring."""
 
-from contextlib import ExitStack, suppress
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 from streammer.audio.ring import RING_S, Ring
 from streammer.clock import Clock
 from streammer.errors import DeviceError
-from streammer.sources.device import portaudio
 from streammer.sources.device.dropouts import HoleFinder
-from streammer.system.stderr import quiet
+from streammer.sources.device.inputs import WantedInput
+from streammer.sources.device.process import CaptureProcess, DeviceProcess, Opened, Receiver
+from streammer.sources.device.records import Record
 
 __all__ = ["DeviceSource"]
 
@@ -35,23 +34,34 @@ class DeviceSource:
 
     Parameters
     ----------
-    wanted : str or None
-        Part of a name, '#' and an index, or None for the default input.
+    wanted : WantedInput
+        What to open; takes the name of what was opened.
     clock : Clock
+    start : callable, optional
+        Starts the process that captures.
 
     Notes
     -----
-    Lost samples are found by the driver's reports and by the clock (`HoleFinder`).
-    While the device is open, what C libraries write to descriptor 2 is discarded (`quiet`).
+    The source owns its process from `open` to `close`, whichever of the two comes first: a process
+    that was started is ended by `close`, or by `open` where that finds the source closed.
+    Lost samples are found by the driver's reports, by the count of samples that left the driver,
+    and by the clock (`HoleFinder`).
     """
 
     reopened = 0
     detail = ""
 
-    def __init__(self, wanted: str | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        wanted: WantedInput,
+        clock: Clock,
+        *,
+        start: Callable[[WantedInput, Receiver], CaptureProcess] = DeviceProcess,
+    ) -> None:
         self._wanted = wanted
         self._clock = clock
-        self._open = ExitStack()
+        self._start = start
+        self._process: CaptureProcess | None = None
         self._ring: Ring | None = None
         self._info: SourceInfo | None = None
         self._closed = False
@@ -59,6 +69,7 @@ class DeviceSource:
         self._alive_until = 0.0
         self._settled_at: float | None = None
         self._holes: HoleFinder | None = None
+        self._expected = 0
 
     @property
     def info(self) -> SourceInfo:
@@ -73,16 +84,20 @@ class DeviceSource:
         Raises
         ------
         DeviceError
-            If PortAudio is missing, or there is no such device, or it does not open.
+            If PortAudio is missing, or there is no such device, or it does not open, or the sound
+            system does not answer.
         """
-        with ExitStack() as stack:
-            portaudio.hold()
-            stack.callback(portaudio.release)
-            device = portaudio.find_input(self._wanted)
-            stack.enter_context(quiet())
-            stream = self._start(device)
-            stack.callback(_stop, stream)
-            self._open = stack.pop_all()
+        again = bool(self._wanted.name)
+        process = self._start(self._wanted, self)
+        self._process = process
+        try:
+            process.answer(self._clock, lambda: self._closed, say=not again)
+            if self._closed:
+                raise DeviceError("the sound device was closed while it was being opened")
+        except BaseException:
+            process.close()
+            raise
+        self._wanted.name = self.info.name
         return self.info
 
     def read(self, timeout_s: float) -> Block | SourceEnd | None:
@@ -112,65 +127,40 @@ class DeviceSource:
         self._closed = True
         if self._ring is not None:
             self._ring.wake()
-        self._open.close()
+        if self._process is not None:
+            self._process.close()
 
-    def _start(self, device: portaudio.InputDevice) -> Any:
-        sd = portaudio.load()
-        refusal: Exception | None = None
-        for channels in dict.fromkeys((device.channels, min(2, device.channels), 1)):
-            self._ring = Ring(int(RING_S * device.sr), channels, sr=device.sr, clock=self._clock)
-            self._info = SourceInfo(device.sr, channels, device.name, True, "device")
-            self._holes = HoleFinder(device.sr)
-            self._settled_at = None
-            self._alive_until = self._clock.monotonic() + START_S
-            stream = None
-            try:
-                stream = sd.InputStream(
-                    device=device.index,
-                    samplerate=device.sr,
-                    channels=channels,
-                    dtype="float32",
-                    callback=self._callback,
-                    finished_callback=self._finish,
-                )
-                stream.start()
-                return stream
-            except sd.PortAudioError as error:
-                refusal = error
-                if stream is not None:
-                    _stop(stream)
-        text = " ".join(str(refusal).split())
-        raise DeviceError(f"{device.name} does not open ({text}): see streammer devices")
+    def begin(self, opened: Opened) -> None:
+        """Make room for what the process captures."""
+        self._ring = Ring(int(RING_S * opened.sr), opened.channels, sr=opened.sr, clock=self._clock)
+        self._info = SourceInfo(opened.sr, opened.channels, opened.name, True, "device")
+        self._holes = HoleFinder(opened.sr)
+        self._alive_until = self._clock.monotonic() + START_S
 
-    def _callback(
-        self, indata: npt.NDArray[np.float32], frames: int, time: Any, status: Any
-    ) -> None:
-        # In PortAudio's thread: nothing here waits, writes, or fails.
+    def receive(self, record: Record) -> None:
+        """Put a block into the ring, with its times and what was lost before it."""
         ring, info, holes = self._ring, self._info, self._holes
         if ring is None or info is None or holes is None:
             return
-        now = self._clock.monotonic()
-        length = frames / info.sr
+        now = record.now
+        length = record.samples / info.sr
         arrived = now - length
-        delay = time.currentTime - time.inputBufferAdcTime
         if self._settled_at is None:
             self._settled_at = now + SETTLED_S
-        believed = 0.0 < delay < MAX_DELAY_S and now >= self._settled_at
-        captured = now - delay if believed else None
-        lost = holes.lost(arrived, frames, captured, status.input_overflow)
-        age = now - (arrived if captured is None else captured) - length
-        self._alive_until = now + STALLED_S
-        ring.write(indata, self._clock.unix() - age, now, lost)
+        believed = 0.0 < record.delay < MAX_DELAY_S and now >= self._settled_at
+        captured = now - record.delay if believed else None
+        skipped = record.position - self._expected
+        self._expected = record.position + record.samples
+        overflow = record.overflow or skipped > 0
+        lost = max(skipped, holes.lost(arrived, record.samples, captured, overflow))
+        here = self._clock.monotonic()
+        age = here - (arrived if captured is None else captured) - length
+        self._alive_until = here + STALLED_S
+        samples = np.frombuffer(record.data, np.float32).reshape(record.samples, info.channels)
+        ring.write(samples, self._clock.unix() - age, now, lost)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Take note that the device, or its process, has ended."""
         self._finished = True
         if self._ring is not None:
             self._ring.wake()
-
-
-def _stop(stream: Any) -> None:
-    # A device that is gone may refuse to be stopped, too.
-    with suppress(Exception):
-        stream.abort(ignore_errors=True)
-    with suppress(Exception):
-        stream.close(ignore_errors=True)
