@@ -51,6 +51,9 @@ _NETWORK = (
 _NOTHING = "none"
 """No protocol has this name; an empty list would stand for all of them."""
 
+_DAMAGE = (av.InvalidDataError, av.ArgumentError, av.PatchWelcomeError)
+"""What FFmpeg raises for bytes that it cannot make sense of."""
+
 
 def open_container(file: Any, *, options: dict[str, str] | None = None, **others: Any) -> Any:
     """Open a file object or a URL for reading, whatever its tags are encoded in.
@@ -96,6 +99,8 @@ class Decoder:
         Packets that could not be decoded and were left out.
     stopped : str
         Why reading ended before its time; empty at an orderly end.
+    cut_off : bool
+        Whether that was for want of bytes rather than for what they say.
 
     Raises
     ------
@@ -106,6 +111,8 @@ class Decoder:
     def __init__(self, container: Any, label: str) -> None:
         self.damaged = 0
         self.stopped = ""
+        self.cut_off = False
+        self._skip_to_s = 0.0
         self._stream = container.streams.best("audio")
         if self._stream is None:
             raise InputError(f"{label} has no sound in it: expected an audio track")
@@ -127,6 +134,20 @@ class Decoder:
             return None
         return float(stream.duration * stream.time_base)
 
+    def skip_to(self, seconds: float) -> None:
+        """Go on at a place of the sound [s]; what comes before it is left out.
+
+        Raises
+        ------
+        av.FFmpegError
+            If the container does not let itself be sought in.
+        """
+        offset = round(seconds / self._stream.time_base) + (self._stream.start_time or 0)
+        self._container.seek(offset, stream=self._stream)
+        self._first = None
+        self._frames = self._decode()
+        self._skip_to_s = seconds
+
     def blocks(self) -> Iterator[Float32]:
         """Yield the sound frame by frame [shape=(n, channels)]; n is 0 where a packet gave none."""
         if self._first is not None:
@@ -135,8 +156,21 @@ class Decoder:
         for frame in self._frames:
             if frame is None:
                 yield np.empty((0, self.channels), np.float32)
-            else:
-                yield from self._converter.convert(frame)
+                continue
+            skip = self._to_skip(frame)
+            for samples in self._converter.convert(frame):
+                yield samples[skip:] if skip else samples
+
+    def _to_skip(self, frame: Any) -> int:
+        """Return how many samples of a frame lie before the place that was sought."""
+        if not self._skip_to_s or frame.pts is None:
+            return 0
+        start = self._stream.start_time or 0
+        at_s = float(frame.time) - float(start * self._stream.time_base)
+        skip = round((self._skip_to_s - at_s) * self.sr)
+        if skip < frame.samples:
+            self._skip_to_s = 0.0
+        return min(max(0, skip), int(frame.samples))
 
     def _decode(self) -> Iterator[Any]:
         """Yield frames, and None for each packet without one: who counts time must be told."""
@@ -146,6 +180,7 @@ class Decoder:
                 packet = next(packets, None)
             except (av.FFmpegError, OSError) as error:
                 self.stopped = one_line(error)
+                self.cut_off = not isinstance(error, _DAMAGE)
                 return
             if packet is None:
                 return

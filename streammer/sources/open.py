@@ -16,6 +16,7 @@ from streammer.config import Pace
 from streammer.errors import UsageError
 from streammer.sources.device.inputs import WantedInput
 from streammer.sources.paced import PacedSource
+from streammer.sources.progress import Progress
 from streammer.sources.supervisor import Supervisor
 
 __all__ = [
@@ -114,8 +115,16 @@ def open_feed(
         raise UsageError(f"pace {pace!r} is unknown: live or fast is expected")
     clock = clock or SystemClock()
 
-    def make() -> Source:
-        return open_source(source, sr=sr, format=format, rate=rate, channels=channels, clock=clock)
+    def make(progress: Progress | None = None) -> Source:
+        return open_source(
+            source,
+            sr=sr,
+            format=format,
+            rate=rate,
+            channels=channels,
+            clock=clock,
+            progress=progress,
+        )
 
     if not isinstance(source, str):
         inner = make()
@@ -134,12 +143,12 @@ def open_feed(
         again = Supervisor(lambda: _device(wanted, clock), clock, backoff_max_s=DEVICE_BACKOFF_S)
         return Feed(again, "live")
     if kind == "url":
-        again = Supervisor(
-            lambda: PacedSource(make(), clock, buffer_s=URL_BUFFER_S),
-            clock,
-            backoff_max_s=URL_BACKOFF_S,
-        )
-        return Feed(again, "live")
+        progress = Progress()
+
+        def connect() -> Source:
+            return PacedSource(make(progress), clock, buffer_s=URL_BUFFER_S)
+
+        return Feed(Supervisor(connect, clock, backoff_max_s=URL_BACKOFF_S), "live")
     if kind == "pcm" and pace is None:
         return Feed(make(), "live")
     return Feed(PacedSource(make(), clock), "live")
@@ -154,6 +163,7 @@ def open_source(
     channels: int = 2,
     clock: Clock,
     stdin: IO[bytes] | None = None,
+    progress: Progress | None = None,
 ) -> Source:
     """Return the source that a name or an array stands for; it is not yet open.
 
@@ -168,6 +178,8 @@ def open_source(
     clock : Clock
     stdin : binary file, optional
         What '-' reads; by default the process's stdin.
+    progress : Progress, optional
+        How far a recording at a URL was heard by the source that was open before.
 
     Raises
     ------
@@ -193,7 +205,7 @@ def open_source(
     if kind == "url":
         from streammer.sources.url import UrlSource
 
-        return UrlSource(source, clock)
+        return UrlSource(source, clock, progress=progress)
     if kind == "pcm":
         from streammer.sources.pcm import PcmSource
 

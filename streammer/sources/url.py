@@ -3,28 +3,34 @@
 A thread connects, decodes and fills the ring, which holds 10 s and makes the thread wait when it
 is full; `PacedSource` plays it by the clock.
 
-How it ends: the server named a length (Content-Length, a playlist with its end, a container with
-its duration) and all of it came: 'eof'. Anything else, a radio that closes the connection
-included, is 'lost', and the supervisor connects again.
+How it ends. What has a length of its own (Content-Length, a playlist with its end, a container
+with its duration) is a recording: when all of it came, 'eof'. When its connection is cut, 'lost',
+and the next life of the source goes on where this one stopped, or ends with 'error' where the
+server cannot send a part: what was played is never played again. Anything else is a station, and
+however it ends it is 'lost': the supervisor connects again.
 """
 
 import errno
 import logging
-import re
-import socket
 import threading
-from http.client import HTTPException
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
 
-from streammer import __version__
 from streammer.audio.block import BLOCK, Block, SourceEnd, SourceInfo
 from streammer.audio.ring import RING_S, Ring
 from streammer.clock import Clock
 from streammer.errors import InputError, NetworkError, StreammerError
+from streammer.sources.address import (
+    USER_AGENT,
+    check_url,
+    diagnosis,
+    redacted,
+    sends_text,
+    takes_ranges,
+)
+from streammer.sources.progress import Progress
 
-__all__ = ["UrlSource", "redacted"]
+__all__ = ["UrlSource"]
 
 OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 5.0
@@ -34,12 +40,14 @@ HLS_READ_TIMEOUT_S = 20.0
 _PROBE = {"analyzeduration": "1000000", "probesize": "131072"}
 """A station that sends at the pace of its sound must not be probed for 5 s [us, bytes]."""
 
-_BEGINNING = 512
-"""So much of a page is looked at [bytes]."""
+MUTE_S = 5.0
+"""Bytes that give no sound for so long are no sound any more [s]: another codec, or garbage."""
 
-_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+TRIES = 3
+"""Lives in a row that add nothing to a recording before it is given up."""
 
 _POLL_S = 0.1
+_SEEK_MORE_S = 5.0
 
 _log = logging.getLogger("streammer.sources")
 
@@ -54,6 +62,15 @@ class UrlSource:
         A sample counts as captured when it was decoded.
     open_timeout_s, read_timeout_s : float, optional
         How long to wait for the server [s]; between packets by default 5, for HLS 20.
+    mute_s : float, optional
+        How long bytes may give no sound [s].
+    progress : Progress, optional
+        Shared by the lives of one source, so that a recording goes on where it was cut.
+
+    Raises
+    ------
+    UsageError
+        If no server can have this URL.
     """
 
     reopened = 0
@@ -66,13 +83,18 @@ class UrlSource:
         *,
         open_timeout_s: float = OPEN_TIMEOUT_S,
         read_timeout_s: float | None = None,
+        mute_s: float = MUTE_S,
+        progress: Progress | None = None,
     ) -> None:
+        check_url(url)
         self._url = url
         self._label = redacted(url)
         self._clock = clock
         self._open_timeout_s = open_timeout_s
         is_hls = urlsplit(url).path.lower().endswith(".m3u8")
         self._read_timeout_s = read_timeout_s or (HLS_READ_TIMEOUT_S if is_hls else READ_TIMEOUT_S)
+        self._mute_s = mute_s
+        self._progress = progress or Progress()
         self._closed = threading.Event()
         self._opened = threading.Event()
         self._refusal: BaseException | None = None
@@ -148,11 +170,7 @@ class UrlSource:
                 kind="url",
             )
             self._opened.set()
-            for samples in decoder.blocks():
-                now = self._clock.monotonic()
-                if not ring.write_wait(samples, self._clock.unix(), now, self._closed):
-                    return
-            self._end = self._why_it_ended(container, decoder)
+            self._end = self._go_on(container, decoder) or self._deliver(container, decoder, ring)
         except BaseException as error:
             _log.debug("%s", self._label, exc_info=True)
             self._end = SourceEnd("lost", f"{self._label}: {type(error).__name__}: {error}")
@@ -160,6 +178,56 @@ class UrlSource:
             container.close()
             if self._ring is not None:
                 self._ring.wake()
+
+    def _go_on(self, container: Any, decoder: Any) -> SourceEnd | None:
+        """Move to where a former life stopped; return an end if that cannot be done."""
+        import av
+
+        heard_s = self._progress.heard_s
+        if not heard_s:
+            self._progress.size = container.size or 0
+            return None
+        is_http = urlsplit(self._url).scheme.lower() in ("http", "https")
+        if is_http and not _is_playlist(container):
+            if not takes_ranges(self._url, self._open_timeout_s):
+                return self._cannot_go_on("the server sends no parts of it")
+            if (container.size or 0) != self._progress.size:
+                return self._cannot_go_on("the server has another one now")
+        try:
+            decoder.skip_to(heard_s)
+        except (av.FFmpegError, OSError) as error:
+            return self._cannot_go_on(f"its middle cannot be found ({error})")
+        return None
+
+    def _cannot_go_on(self, reason: str) -> SourceEnd:
+        heard_s = self._progress.heard_s
+        return SourceEnd("error", f"{self._label} was cut off after {heard_s:.1f} s, and {reason}")
+
+    def _deliver(self, container: Any, decoder: Any, ring: Ring) -> SourceEnd | None:
+        """Write what is decoded to the ring; return how it ended, None if it was closed."""
+        n = 0
+        mute_since: float | None = None
+        for samples in decoder.blocks():
+            now = self._clock.monotonic()
+            if len(samples):
+                mute_since = None
+                n += len(samples)
+                if not ring.write_wait(samples, self._clock.unix(), now, self._closed):
+                    return None
+            elif mute_since is None:
+                mute_since = now
+            elif now - mute_since >= self._mute_s:
+                break
+            if self._closed.is_set():
+                return None
+        else:
+            mute_since = None
+        heard_s = self._progress.heard_s + n / decoder.sr
+        if not _is_recording(container):
+            return self._station_ended(container, decoder, mute_since is not None)
+        self._progress.tries = 0 if n else self._progress.tries + 1
+        self._progress.heard_s = heard_s
+        return self._recording_ended(decoder, mute_since is not None)
 
     def _connect(self) -> tuple[Any, Any]:
         import av
@@ -170,9 +238,9 @@ class UrlSource:
             container = open_container(
                 self._url,
                 timeout=(self._open_timeout_s, self._read_timeout_s),
-                options={"user_agent": f"streammer/{__version__}", **_PROBE},
+                options={"user_agent": USER_AGENT, "rw_timeout": self._rw_timeout_us(), **_PROBE},
             )
-        except av.InvalidDataError as error:
+        except (av.InvalidDataError, av.ArgumentError) as error:
             raise self._no_sound() from error
         except av.ExitError as error:
             raise NetworkError(
@@ -180,10 +248,12 @@ class UrlSource:
                 "check the address and the network"
             ) from error
         except (av.FFmpegError, OSError, ValueError) as error:
-            if getattr(error, "errno", None) == errno.EIO and self._sends_text():
+            if getattr(error, "errno", None) == errno.EIO and sends_text(
+                self._url, self._read_timeout_s
+            ):
                 raise self._no_sound() from error
             raise NetworkError(
-                f"{self._label} cannot be opened: {self._diagnosis(one_line(error))}"
+                f"{self._label} cannot be opened: {diagnosis(self._url, one_line(error))}"
             ) from error
         try:
             return container, Decoder(container, self._label)
@@ -197,51 +267,43 @@ class UrlSource:
             "itself, not of a page or a playlist"
         )
 
-    def _sends_text(self) -> bool:
-        """Whether the server answers with text.
+    def _rw_timeout_us(self) -> str:
+        # PyAV does not watch the time while a place in a recording is sought.
+        return str(round(1e6 * (self._read_timeout_s + _SEEK_MORE_S)))
 
-        FFmpeg calls the end of a page whose length was not named an error of input and output,
-        as it does an unknown host. So the server is asked for the beginning again.
-        """
-        try:
-            request = Request(self._url, headers={"User-Agent": f"streammer/{__version__}"})
-            with urlopen(request, timeout=self._read_timeout_s) as answer:
-                beginning = answer.read(_BEGINNING)
-        except (OSError, HTTPException, ValueError):
-            return False
-        # A playlist is text, but what could not be read may be its sound.
-        text = beginning.strip()
-        return bool(text) and not text.startswith(b"#EXTM3U") and _NOT_TEXT.search(text) is None
+    def _station_ended(self, container: Any, decoder: Any, mute: bool) -> SourceEnd:
+        if not mute and not decoder.stopped and (container.size or 0) > 0:
+            return SourceEnd("eof")  # a playlist without a length to which an end was added
+        return SourceEnd("lost", self._what_happened(decoder, mute))
 
-    def _diagnosis(self, reason: str) -> str:
-        """Say what is behind FFmpeg's one error for everything on the way."""
-        host = urlsplit(self._url).hostname
-        try:
-            socket.getaddrinfo(host, None)
-        except OSError:
-            return f"the host {host} is not known; check its name and the network"
-        return f"{reason}; check the address"
-
-    def _why_it_ended(self, container: Any, decoder: Any) -> SourceEnd:
-        if decoder.stopped:
-            if "exit requested" in decoder.stopped.lower():
-                return SourceEnd(
-                    "lost", f"{self._label} sent nothing for {self._read_timeout_s:g} s"
-                )
-            return SourceEnd("lost", f"{self._label} was cut off ({decoder.stopped})")
-        if (container.size or 0) > 0 or container.duration is not None:
+    def _recording_ended(self, decoder: Any, mute: bool) -> SourceEnd:
+        if not mute and not decoder.stopped:
             return SourceEnd("eof")
-        return SourceEnd("lost", f"{self._label} ended")
+        words = self._what_happened(decoder, mute)
+        if mute or not decoder.cut_off:  # it is damaged there, and would be again
+            return SourceEnd("eof", f"{words}; {self._progress.heard_s:.1f} s of it were heard")
+        if self._progress.tries >= TRIES:
+            return self._cannot_go_on("nothing more came of it")
+        return SourceEnd("lost", words)
+
+    def _what_happened(self, decoder: Any, mute: bool) -> str:
+        if mute:
+            return f"{self._label} sent nothing that is sound for {self._mute_s:g} s"
+        if "exit requested" in decoder.stopped.lower():
+            return f"{self._label} sent nothing for {self._read_timeout_s:g} s"
+        if decoder.stopped:
+            return f"{self._label} was cut off ({decoder.stopped})"
+        return f"{self._label} ended"
 
 
-def redacted(url: str) -> str:
-    """Return a URL without user, password and query: it is shown, logged and published.
+def _is_playlist(container: Any) -> bool:
+    return bool(container.format.name.startswith(("hls", "dash")))
 
-    Examples
-    --------
-    >>> redacted("https://me:secret@radio.example:8000/live.mp3?token=1")
-    'https://radio.example:8000/live.mp3'
-    """
-    parts = urlsplit(url)
-    place = re.sub(r"^.*@", "", parts.netloc)
-    return urlunsplit((parts.scheme, place, parts.path, "", ""))
+
+def _is_recording(container: Any) -> bool:
+    """Return whether what is sent has a length of its own; some stations name one all the same."""
+    if any(key.lower().startswith("icy-") for key in container.metadata):
+        return False
+    if container.duration is not None:
+        return True
+    return not _is_playlist(container) and (container.size or 0) > 0

@@ -46,21 +46,48 @@ class SoundServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def serve(self, path, data, *, named=True, cut=None, stall=None, rate=None, status=200):
-        """Serve bytes: `named` with their length; `cut` or `stall` after so many bytes."""
+    def serve(
+        self,
+        path,
+        data,
+        *,
+        named=True,
+        cut=None,
+        stall=None,
+        rate=None,
+        ranges=False,
+        times=None,
+        headers=(),
+    ):
+        """Serve bytes: `named` with their length; `cut` or `stall` at a byte, `times` times.
+
+        With `ranges` a part is answered from the byte that was asked for.
+        """
+        troubles = [times]
 
         def answer(request):
-            request.send_response(status)
+            first = 0
+            asked = request.headers.get("Range", "")
+            if ranges and asked.startswith("bytes="):
+                first = int(asked.removeprefix("bytes=").split("-")[0])
+            request.send_response(206 if ranges and asked else 200)
+            for name, value in headers:
+                request.send_header(name, value)
+            if ranges:
+                request.send_header("Accept-Ranges", "bytes")
+                request.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
             if named:
-                request.send_header("Content-Length", str(len(data)))
-            else:
-                request.send_header("Connection", "close")
+                request.send_header("Content-Length", str(len(data) - first))
+            request.send_header("Connection", "close")
             request.end_headers()
-            for start in range(0, len(data), 4096):
+            troubled = troubles[0] is None or troubles[0] > 0
+            if troubles[0] is not None:
+                troubles[0] -= 1
+            for start in range(first, len(data), 4096):
                 part = data[start : start + 4096]
-                if cut is not None and start + len(part) > cut:
+                if troubled and cut is not None and start + len(part) > cut:
                     return
-                if stall is not None and start + len(part) > stall:
+                if troubled and stall is not None and start + len(part) > stall:
                     self.stopping.wait(30.0)
                     return
                 request.wfile.write(part)
