@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 
 import av
 import numpy as np
@@ -82,6 +83,7 @@ def play(source):
         while not isinstance(item := source.read(0.5), SourceEnd):
             if item is not None:
                 parts.append(item.samples)
+            assert sum(map(len, parts)) < 2 * SECONDS * SR  # it is not played again and again
     finally:
         source.close()
     return np.concatenate(parts), item
@@ -162,8 +164,9 @@ def test_a_station_that_turns_to_what_is_no_sound_is_opened_again(server, turn):
     server.served["/live.mp3"] = answer
     source = supervised(server.url("/live.mp3"))
     source.open()
-    n = 0
+    n, until = 0, time.monotonic() + 60.0
     while source.reopened < 1 or n < 5 * SR:
+        assert time.monotonic() < until
         item = source.read(0.5)
         assert not isinstance(item, SourceEnd)
         n += len(item.samples) if isinstance(item, Block) else 0
@@ -184,7 +187,10 @@ def test_a_station_that_turns_to_noise_says_that_it_is_no_sound(server):
 
     server.served["/live.mp3"] = answer
     source = UrlSource(server.url("/live.mp3"), SystemClock(), read_timeout_s=30.0, mute_s=0.5)
+    watch = threading.Timer(60.0, source.close)
+    watch.start()
     _, end = play(source)
+    watch.cancel()
     assert end.reason == "lost"
     assert "nothing that is sound for 0.5 s" in end.detail
 
