@@ -1,11 +1,12 @@
 """`listen` and `label` for Python programs: the same engine as the command line."""
 
+import inspect
 import queue
 import threading
 import warnings
 import weakref
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from streammer.bus import Publisher
 from streammer.config import Pace, StreamConfig
 from streammer.engine.engine import Engine
-from streammer.errors import InputError
+from streammer.errors import InputError, StreammerError
 from streammer.estimate import MoodEstimate
 from streammer.inference.loading import load_models
 from streammer.labelling.files import InOrder, LabelWarning, Row, find_audio, label_files
@@ -49,8 +50,13 @@ class _Run:
 
     def close(self) -> None:
         self.engine.stop()
-        with suppress(ValueError):  # it is being read in another thread, and ends there
+        try:
             self.estimates.close()
+        except ValueError as error:
+            # It is being read in another thread, and ends there. Our errors are ValueErrors too.
+            running = inspect.getgeneratorstate(self.estimates) == inspect.GEN_RUNNING
+            if isinstance(error, StreammerError) or not running:
+                raise
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=5.0)
         self._unbind()
@@ -143,9 +149,10 @@ def listen(
     name: str = "main",
     bind: str | None = None,
     insecure: bool = False,
-    format: str = "f32le",
-    rate: int = 44100,
-    channels: int = 2,
+    wait: bool = False,
+    format: str | None = None,
+    rate: int | None = None,
+    channels: int | None = None,
 ) -> Listener:
     """Iterate over the mood of a source, an estimate every step (0.5 s).
 
@@ -171,8 +178,10 @@ def listen(
         Endpoint to publish on, such as tcp://127.0.0.1:5580; default none.
     insecure : bool
         Allow a bind beyond this machine.
+    wait : bool
+        Wait for a device or URL that is not there yet.
     format, rate, channels
-        Of raw PCM: f32le or s16le, Hz, count.
+        Of raw PCM, and refused elsewhere; by default f32le, 44100 Hz, 2.
 
     Returns
     -------
@@ -202,7 +211,9 @@ def listen(
         smoothing_s=smoothing_s,
     )
     named = str(source) if isinstance(source, Path) else source
-    feed = open_feed(named, pace=pace, sr=sr, format=format, rate=rate, channels=channels)
+    feed = open_feed(
+        named, pace=pace, wait=wait, sr=sr, format=format, rate=rate, channels=channels
+    )
     models = load_models(names)
     publisher = None if bind is None else Publisher(bind, insecure=insecure)
     engine = Engine(feed.source, config, models, pace=feed.pace, publisher=publisher)

@@ -8,6 +8,7 @@
     ├── DeviceError    (OSError)  4   no such sound device, or it does not open
     ├── NetworkError   (OSError)  4   port taken, host unreachable, bind beyond loopback refused
     ├── OutputError    (OSError)  4   an output file that cannot be written; disk full
+    ├── LimitError     (OSError)  4   a limit of the system: open files, threads, memory
     └── ModelError  (ValueError)  5   model unknown or refused
 
 The number is the exit code of the command line. A message is one line: what came, what was
@@ -17,6 +18,7 @@ expected, what to do.
 __all__ = [
     "DeviceError",
     "InputError",
+    "LimitError",
     "ModelError",
     "NetworkError",
     "OutputError",
@@ -57,6 +59,12 @@ class NetworkError(StreammerError, OSError):
 
 class OutputError(StreammerError, OSError):
     """An output that cannot be written."""
+
+    exit_code = 4
+
+
+class LimitError(StreammerError, OSError):
+    """A limit of the system that was reached: open files, threads and processes, memory."""
 
     exit_code = 4
 

@@ -25,7 +25,7 @@ def devices() -> int:
         for device in found:
             print(msgspec.json.encode(_row(device)).decode())
     if not found:
-        from streammer.cli import complain
+        from streammer.cli.messages import complain
 
         complain(
             "there is no sound input; connect one or start the sound server. Files, URLs and "

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
-from streammer.cli import EXIT_INTERRUPTED, complain, starting, undash
+from streammer.cli.messages import complain, inform, is_quiet, undash
 from streammer.config import StreamConfig, parse_select
 from streammer.errors import InputError, UsageError
-from streammer.system.signals import interruptions_held
+from streammer.system.signals import (
+    EXIT_INTERRUPTED,
+    ending,
+    finishing,
+    interruptions_held,
+)
 
 if TYPE_CHECKING:
     from streammer.labelling.files import FileResult
@@ -66,7 +71,7 @@ def label(
     )
     if any(undash(path) == "-" for path in paths):
         raise UsageError("label takes files and folders: pipe into streammer listen - instead")
-    with starting():
+    with ending("interrupted", EXIT_INTERRUPTED):
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -101,6 +106,7 @@ def label(
     try:
         with ExitStack() as stack:
             if writer is not None:
+                stack.enter_context(finishing())
                 stack.enter_context(writer)
             progress = stack.enter_context(
                 Progress(
@@ -110,7 +116,7 @@ def label(
                     TimeRemainingColumn(),
                     console=Console(stderr=True),
                     transient=True,
-                    disable=not sys.stderr.isatty(),
+                    disable=is_quiet() or not sys.stderr.isatty(),
                 )
             )
             task = progress.add_task("labelling", total=len(files))
@@ -133,7 +139,7 @@ def label(
         complain(f"interrupted: {done} of {len(files)} files are done{kept}")
         return EXIT_INTERRUPTED
     where = f" in {out}" if out is not None else ""
-    print(f"{done} of {len(files)} files labelled{where}", file=sys.stderr)
+    inform(f"{done} of {len(files)} files labelled{where}")
     return EXIT_SOME_FAILED if failed else 0
 
 

@@ -1,24 +1,24 @@
-"""`streammer listen`: hear a source and publish its mood."""
+"""`streammer listen`: estimate the mood of a source and publish it."""
 
-import errno
-import os
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from cyclopts import Parameter
 
-from streammer.cli import complain, on_signals, undash
+from streammer.cli.messages import complain, inform, undash
+from streammer.cli.outputs import Outputs
+from streammer.cli.starting import Stop, bound
 from streammer.config import DEFAULT_ENDPOINT, Pace, StreamConfig, parse_select
 from streammer.errors import OutputError, UsageError
 from streammer.estimate import MoodEstimate
-from streammer.outputs.jsonl import Lines
+from streammer.system.signals import stopping
 
 if TYPE_CHECKING:
-    from streammer.cli.view import LiveView
+    from streammer.bus import Publisher
+    from streammer.engine.engine import Engine
+    from streammer.engine.summary import Summary
 
 __all__ = ["listen"]
 
@@ -37,12 +37,13 @@ def listen(
     smoothing: float = 0.0,
     publish: Annotated[bool, Parameter(negative="--no-publish")] = True,
     insecure: Annotated[bool, Parameter(negative=())] = False,
-    format: str = "f32le",
-    rate: int = 44100,
-    channels: int = 2,
+    wait: Annotated[bool, Parameter(negative=())] = False,
+    format: str | None = None,
+    rate: int | None = None,
+    channels: int | None = None,
     device: str = "cpu",
 ) -> int:
-    """Hear a source and say, twice a second, how it feels: here, and on the bus.
+    """Estimate the mood of a source twice a second: here, and on the bus.
 
     Parameters
     ----------
@@ -68,17 +69,18 @@ def listen(
     publish
         Publish on the bus.
     insecure
-        Allow a bind beyond this machine: anyone who can reach the port can listen.
+        Allow a bind beyond this machine: anyone who can reach the port can subscribe.
+    wait
+        At the start, wait for a device, URL or port that is not there yet: a line a minute.
     format
-        Raw PCM only: f32le, s16le, s24le or s32le.
+        Raw PCM only: f32le (default), s16le, s24le or s32le.
     rate
-        Raw PCM only: samples a second.
+        Raw PCM only: samples a second; default 44100.
     channels
-        Raw PCM only.
+        Raw PCM only; default 2.
     device
         Where the model runs: cpu or cuda.
     """
-    from streammer.bus import Publisher
     from streammer.engine.engine import Engine
     from streammer.inference.loading import load_models
     from streammer.sources.open import open_feed
@@ -92,31 +94,54 @@ def listen(
     )
     if bind is not None and not publish:
         raise UsageError("--bind and --no-publish contradict each other: give one of them")
-    feed = open_feed(undash(source), pace=pace, format=format, rate=rate, channels=channels)
+    feed = open_feed(
+        undash(source), pace=pace, wait=wait, format=format, rate=rate, channels=channels
+    )
+    publishes = publish and (feed.pace == "live" or bind is not None)
+    stop = Stop()
+    awaited = None if feed.pace == "live" else lambda: not stop.asked
     with ExitStack() as stack:
-        log = None if jsonl is None else stack.enter_context(_Log(jsonl))
+        outputs = stack.enter_context(Outputs(stop.stop, waiting=awaited, others=int(publishes)))
+        if jsonl is not None:
+            outputs.add_log(jsonl)
         publisher = None
-        if publish and (feed.pace == "live" or bind is not None):
-            publisher = Publisher(bind or DEFAULT_ENDPOINT, insecure=insecure)
-            stack.callback(publisher.close)
+        if publishes:
+            endpoint = bind or DEFAULT_ENDPOINT
+            publisher = stack.enter_context(
+                bound(endpoint, insecure=insecure, wait=wait, stop=stop)
+            )
         models = load_models(config.models, device=device)
         engine = Engine(feed.source, config, models, pace=feed.pace, publisher=publisher)
-        stack.enter_context(on_signals(engine))
-        sinks: list[Callable[[MoodEstimate], None]] = []
-        if log is not None:
-            sinks.append(log.write)
-        if sys.stdout.isatty():
-            from streammer.cli.view import LiveView
+        return _run(engine, config, outputs, publisher, stop)
 
-            where = "not published" if publisher is None else f"published on {publisher.endpoint}"
-            sinks.append(_View(LiveView(where), stack).update)
-        else:
-            if publisher is not None:
-                sinks.append(_Once(f"publishing {name} on {publisher.endpoint}").write)
-            sinks.append(Lines(sys.stdout, engine.stop).write)
+
+def _run(
+    engine: "Engine",
+    config: StreamConfig,
+    outputs: Outputs,
+    publisher: "Publisher | None",
+    stop: Stop,
+) -> int:
+    """Run to the end, and return the exit code."""
+    engine.dropped_lines = lambda: outputs.dropped_lines
+    stop.reaches(engine)
+    sinks = [outputs.put]
+    if sys.stdout.isatty():
+        from streammer.cli.view import view_for
+
+        where = "not published" if publisher is None else f"published on {publisher.endpoint}"
+        outputs.add_picture(view_for(where))
+    else:
+        outputs.add_lines()
+        if publisher is not None:
+            sinks.append(_Once(f"publishing {config.name} on {publisher.endpoint}").put)
+    with stopping(stop):
         summary = engine.run(sinks)
-    _say(summary)
-    return OutputError.exit_code if log is not None and log.failed else 0
+        outputs.close()
+        inform(_in_words(summary, outputs.dropped_lines))
+        if summary.detail:
+            complain(summary.detail)
+    return OutputError.exit_code if outputs.failed else 0
 
 
 class _Once:
@@ -125,87 +150,19 @@ class _Once:
     def __init__(self, line: str) -> None:
         self._line = line
 
-    def write(self, _estimate: MoodEstimate) -> None:
+    def put(self, estimate: MoodEstimate) -> None:
         """Say the line, once."""
         if self._line:
-            complain(self._line)
+            inform(self._line)
             self._line = ""
 
 
-class _View:
-    """A live view that begins with the first estimate: what fails before is one plain line."""
-
-    def __init__(self, view: "LiveView", stack: ExitStack) -> None:
-        self._view = view
-        self._stack = stack
-        self._shown = False
-
-    def update(self, estimate: MoodEstimate) -> None:
-        """Show an estimate."""
-        if not self._shown:
-            self._shown = True
-            self._stack.enter_context(self._view)
-        self._view.update(estimate)
-
-
-class _Log:
-    """A file of JSON lines, appended to and flushed every tick.
-
-    When it cannot be written any more (disk full), that is said once and the mood goes on.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.failed = False
-        self._path = path
-        if undash(str(path)) == "-":
-            raise UsageError(
-                "--jsonl - names no file: estimates go to stdout by themselves where that is not "
-                "a terminal; name a file, such as --jsonl mood.jsonl"
-            )
-        try:
-            self._file = path.open("ab", buffering=0)
-        except OSError as error:
-            raise OutputError(
-                f"{path} cannot be written ({error.strerror}): choose another place"
-            ) from error
-
-    def __enter__(self) -> "_Log":
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._file.close()
-
-    def write(self, estimate: MoodEstimate) -> None:
-        """Append one line."""
-        if self.failed:
-            return
-        line = msgspec.json.encode(estimate) + b"\n"
-        size = os.fstat(self._file.fileno()).st_size
-        try:
-            if self._file.write(line) != len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            self.failed = True
-            with suppress(OSError):
-                self._file.truncate(size)  # no half line stays behind
-            complain(
-                f"{self._path} cannot be written any more ({error.strerror}): "
-                "the mood goes on without it; make room and start again"
-            )
-
-
-def _say(summary: object) -> None:
-    from streammer.engine.summary import Summary
-
-    assert isinstance(summary, Summary)
+def _in_words(summary: "Summary", dropped_lines: int) -> str:
     states = ", ".join(f"{s:.1f} s {name}" for name, s in summary.seconds_by_state.items())
     means = ", ".join(f"{axis} {x:+.2f}" for axis, x in summary.mean.items())
-    print(
+    return (
         f"{summary.t_audio_s:.1f} s of sound, {summary.estimates} estimates ({states}); "
         f"mean {means or 'none'}; lag p50 {summary.lag_ms_p50:.1f} ms, "
         f"max {summary.lag_ms_max:.1f} ms; {summary.lost_samples} samples lost, "
-        f"{summary.reopened} times re-opened",
-        file=sys.stderr,
+        f"{summary.reopened} times re-opened, {dropped_lines} lines dropped"
     )
-    if summary.detail:
-        complain(summary.detail)

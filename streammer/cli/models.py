@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from streammer.cli import complain
+from streammer.cli.messages import complain
 from streammer.errors import ModelError
 from streammer.inference.artefact import (
     DEFAULT_MODEL,

@@ -8,12 +8,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from streammer.bus import Subscriber
-from streammer.cli import complain, on_signals
+from streammer.cli.messages import inform
+from streammer.cli.outputs import Outputs
 from streammer.clock import Clock, SystemClock
 from streammer.config import DEFAULT_ENDPOINT
 from streammer.errors import UsageError
 from streammer.estimate import MoodEstimate
-from streammer.outputs.jsonl import Lines
+from streammer.system.signals import stopping
 
 __all__ = ["watch"]
 
@@ -46,33 +47,30 @@ def watch(
     with ExitStack() as stack:
         moods = stack.enter_context(Subscriber(connect, stream))
         watcher = Watcher(moods)
-        stack.enter_context(on_signals(watcher))
-        if sys.stdout.isatty() and not json:
-            from streammer.cli.view import LiveView
+        stack.enter_context(stopping(watcher))
+        outputs = stack.enter_context(Outputs(watcher.stop))
+        shown = sys.stdout.isatty() and not json
+        if shown:
+            from streammer.cli.view import view_for
 
-            view = stack.enter_context(LiveView(f"{stream} at {moods.endpoint}"))
-
-            def note(text: str) -> None:
-                view.note(text)
-                if text and not watcher.count:  # the view may be gone before anybody looks
-                    complain(text)
-
-            watcher.run(view.update, note, count)
+            outputs.add_picture(view_for(f"{stream} at {moods.endpoint}"))
         else:
-            lines = Lines(sys.stdout, watcher.stop)
-            watcher.run(
-                lines.write,
-                lambda text: complain(text or f"stream {stream} is heard"),
-                count,
-                lines.look,
-            )
-        summary = watcher.summary()
-    complain(summary)
+            outputs.add_lines()
+
+        def note(text: str) -> None:
+            outputs.note(text)
+            if not shown or (text and not watcher.count):
+                # A picture may be gone before anybody looks.
+                inform(text or f"stream {stream} is received")
+
+        watcher.run(outputs.put, note, count)
+        outputs.close()
+        inform(f"{watcher.summary()}; {outputs.dropped_lines} lines dropped")
     return 0
 
 
 class Watcher:
-    """Follow a subscriber and say what it hears, and when it hears nothing.
+    """Follow a subscriber and say what it receives, and when nothing comes.
 
     Parameters
     ----------
@@ -98,7 +96,6 @@ class Watcher:
         show: Callable[[MoodEstimate], None],
         note: Callable[[str], None],
         count: int | None = None,
-        look: Callable[[], None] = lambda: None,
     ) -> None:
         """Follow the stream until `stop`, or for `count` estimates.
 
@@ -107,10 +104,8 @@ class Watcher:
         show : callable
             Is given every estimate.
         note : callable
-            Is given a line when nothing is heard, and an empty one when the stream is back.
+            Is given a line when nothing comes, and an empty one when the stream is back.
         count : int, optional
-        look : callable
-            Called several times a second, whether or not anything arrives.
         """
         said = ""
         while not self._stopped and (count is None or self.count < count):
@@ -122,12 +117,11 @@ class Watcher:
             if line != said:
                 note(line)
                 said = line
-            look()
 
     def summary(self) -> str:
-        """Return one line: what was heard."""
+        """Return one line: what was received."""
         moods = self._moods
-        state = "nothing heard" if self._last is None else f"last state {self._last.state}"
+        state = "nothing received" if self._last is None else f"last state {self._last.state}"
         if moods.ended:
             state = "the stream has ended"
         return (
@@ -137,7 +131,7 @@ class Watcher:
         )
 
     def _silence(self) -> str:
-        """Return why nothing is heard, in words that stay the same while it lasts."""
+        """Return why nothing comes, in words that stay the same while it lasts."""
         moods = self._moods
         if moods.ended:
             return f"stream {moods.stream} has ended; waiting for it to begin again"

@@ -85,10 +85,11 @@ def open_feed(
     source: str | npt.NDArray[Any],
     *,
     pace: Pace | None = None,
+    wait: bool = False,
     sr: int | None = None,
-    format: str = "f32le",
-    rate: int = 44100,
-    channels: int = 2,
+    format: str | None = None,
+    rate: int | None = None,
+    channels: int | None = None,
     clock: Clock | None = None,
 ) -> Feed:
     """Return the feed for what a user named.
@@ -100,19 +101,22 @@ def open_feed(
     pace : str, optional
         'live': files, and pipes that run ahead, are held to the clock. 'fast': as fast as the
         source gives. By default arrays are fast, a pipe is taken as it comes, all else is live.
+    wait : bool, optional
+        Whether a device or URL that is not there yet is waited for.
     sr : int
         Rate of an array [Hz].
     format, rate, channels
-        Of raw PCM.
+        Of raw PCM; by default f32le, 44100 Hz, 2.
 
     Raises
     ------
     UsageError
         If a device or URL, which live by the clock, is asked to be fast, or a name or value is
-        malformed.
+        malformed, or given to a source that does not take it.
     """
     if pace not in (None, "live", "fast"):
         raise UsageError(f"pace {pace!r} is unknown: live or fast is expected")
+    _check_words(source, format=format, rate=rate, channels=channels)
     clock = clock or SystemClock()
 
     def make(progress: Progress | None = None) -> Source:
@@ -140,7 +144,9 @@ def open_feed(
         return Feed(make(), "fast")
     if kind == "device":
         wanted = _wanted(source)  # one for all openings: it remembers whose number was meant
-        again = Supervisor(lambda: _device(wanted, clock), clock, backoff_max_s=DEVICE_BACKOFF_S)
+        again = Supervisor(
+            lambda: _device(wanted, clock), clock, wait=wait, backoff_max_s=DEVICE_BACKOFF_S
+        )
         return Feed(again, "live")
     if kind == "url":
         progress = Progress()
@@ -148,7 +154,7 @@ def open_feed(
         def connect() -> Source:
             return PacedSource(make(progress), clock, buffer_s=URL_BUFFER_S)
 
-        return Feed(Supervisor(connect, clock, backoff_max_s=URL_BACKOFF_S), "live")
+        return Feed(Supervisor(connect, clock, wait=wait, backoff_max_s=URL_BACKOFF_S), "live")
     if kind == "pcm" and pace is None:
         return Feed(make(), "live")
     return Feed(PacedSource(make(), clock), "live")
@@ -158,9 +164,9 @@ def open_source(
     source: str | npt.NDArray[Any],
     *,
     sr: int | None = None,
-    format: str = "f32le",
-    rate: int = 44100,
-    channels: int = 2,
+    format: str | None = None,
+    rate: int | None = None,
+    channels: int | None = None,
     clock: Clock,
     stdin: IO[bytes] | None = None,
     progress: Progress | None = None,
@@ -174,7 +180,7 @@ def open_source(
     sr : int
         Rate of an array [Hz]; arrays only.
     format, rate, channels
-        Of raw PCM; elsewhere unused.
+        Of raw PCM, and refused elsewhere; by default f32le, 44100 Hz, 2.
     clock : Clock
     stdin : binary file, optional
         What '-' reads; by default the process's stdin.
@@ -193,6 +199,7 @@ def open_source(
             f"the source is a {type(source).__name__}: expected mic, device:NAME, a path, a URL, "
             "- or a numpy array"
         )
+    _check_words(source, format=format, rate=rate, channels=channels)
     if isinstance(source, np.ndarray):
         from streammer.sources.array import ArraySource
 
@@ -209,7 +216,13 @@ def open_source(
     if kind == "pcm":
         from streammer.sources.pcm import PcmSource
 
-        return PcmSource(stdin, format=format, rate=rate, channels=channels, clock=clock)
+        return PcmSource(
+            stdin,
+            format="f32le" if format is None else format,
+            rate=44100 if rate is None else rate,
+            channels=2 if channels is None else channels,
+            clock=clock,
+        )
     from streammer.sources.file import FileSource
 
     return FileSource(_path_of(source), clock)
@@ -225,9 +238,46 @@ def _device(wanted: WantedInput, clock: Clock) -> Source:
     return DeviceSource(wanted, clock)
 
 
+def _check_words(
+    source: str | npt.NDArray[Any], *, format: str | None, rate: int | None, channels: int | None
+) -> None:
+    """Refuse what can be refused before anything is opened."""
+    kind = kind_of(source) if isinstance(source, str) else "array"
+    if kind == "url":
+        assert isinstance(source, str)
+        _check_url(source)
+    if kind == "pcm":
+        return
+    for option, value in (("format", format), ("rate", rate), ("channels", channels)):
+        if value is not None:
+            raise UsageError(
+                f"{option} {value} is given with {source if isinstance(source, str) else 'samples'}"
+                ": it is for raw PCM from a pipe (-) only, leave it out"
+            )
+
+
+def _check_url(url: str) -> None:
+    """Say what is malformed about a URL; what its server answers is another matter."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+        host = (parts.hostname or "").encode("idna")
+    except ValueError as error:
+        raise UsageError(
+            f"{url} is no URL ({error}): expected such as https://radio.example/stream.mp3"
+        ) from error
+    if not host and parts.scheme.lower() in ("http", "https"):
+        raise UsageError(f"{url} names no host: expected such as https://radio.example/stream.mp3")
+
+
 def _path_of(source: str) -> Path:
     if source[:7].lower() == "file://":
-        return Path(url2pathname(unquote(urlsplit(source).path)))
+        try:
+            return Path(url2pathname(unquote(urlsplit(source).path)))
+        except ValueError as error:
+            raise UsageError(
+                f"{source} is no URL of a file ({error}): expected such as file:///music/song.mp3"
+            ) from error
     try:
         return Path(source).expanduser()
     except RuntimeError:  # ~recording.wav: a file, and no user of that name

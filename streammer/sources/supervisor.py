@@ -8,8 +8,9 @@ from typing import Literal
 
 from streammer.audio.block import Block, Source, SourceEnd, SourceInfo
 from streammer.clock import Clock
-from streammer.errors import StreammerError
+from streammer.errors import DeviceError, NetworkError, StreammerError
 from streammer.sources.latch import Latch
+from streammer.system.retry import tried_again
 
 __all__ = ["BACKOFF_FIRST_S", "BACKOFF_MAX_S", "LOG_EVERY_S", "STILL_AWAY_S", "Supervisor"]
 
@@ -39,6 +40,8 @@ class Supervisor:
         For the jitter of the back-off.
     backoff_max_s : float
         Longest wait between two attempts [s].
+    wait : bool, optional
+        Whether the first open, too, is tried again until it works.
 
     Attributes
     ----------
@@ -69,10 +72,12 @@ class Supervisor:
         rng: random.Random | None = None,
         *,
         backoff_max_s: float = BACKOFF_MAX_S,
+        wait: bool = False,
     ) -> None:
         self._factory = factory
         self._clock = clock
         self._rng = rng or random.Random()
+        self._wait = wait
         self._closed = Latch(clock)
         self._source: Source | None = None
         self._info: SourceInfo | None = None
@@ -97,8 +102,17 @@ class Supervisor:
         return self._info
 
     def open(self) -> SourceInfo:
-        """Open the source for the first time; what fails now is raised."""
-        self._info = self._open()
+        """Open the source for the first time; what fails now is raised, or waited for."""
+        if self._wait:
+            self._info = tried_again(
+                self._open,
+                (DeviceError, NetworkError),
+                clock=self._clock,
+                rest=self._closed.wait_until,
+                say=_log.warning,
+            )
+        else:
+            self._info = self._open()
         self._heard_until = self._clock.monotonic()
         self.state = "playing"
         return self._info

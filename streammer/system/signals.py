@@ -1,55 +1,170 @@
-"""Ctrl-C and SIGTERM at moments that must not be cut in two."""
+"""One policy for the signals that end a program.
 
+SIGINT, SIGTERM, SIGHUP (a terminal that closes) and, on Windows, Ctrl-Break mean the same: end in
+order. What the parent process chose to ignore stays ignored: a shell's background job survives a
+Ctrl-C that was meant for another, and ``nohup`` a terminal that closes.
+
+What "in order" is depends on where the program is, and each place says it by a context manager:
+
+==========================  ======================================================================
+`interrupting`              the whole command: KeyboardInterrupt; a second signal ends at once
+`ending`                    imports and the like: the process ends there and then
+`stopping`                  a running stream: `stop()` is called, and the loop ends by itself
+`interruptions_held`        what must not be cut in two: the signal waits until the block ends
+`finishing`                 a table that is to be renamed: a second signal waits a moment for it
+==========================  ======================================================================
+"""
+
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn, Protocol
 
-__all__ = ["interruptions_held"]
+from streammer.system.second_signal import SecondSignal, finishing
+
+__all__ = [
+    "EXIT_INTERRUPTED",
+    "SIGNALS",
+    "ending",
+    "finishing",
+    "interrupting",
+    "interruptions_held",
+    "stopping",
+]
+
+EXIT_INTERRUPTED = 130
+
+SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+)
+"""What ends a program, as far as this system has it."""
+
+
+class Stoppable(Protocol):
+    """What can be asked to end."""
+
+    def stop(self) -> None:
+        """End soon; called from a signal handler."""
+        ...
+
+
+@contextmanager
+def _handled(action: Callable[[int], object], *, default_too: bool) -> Iterator[dict[int, object]]:
+    """Call `action` with the number of each signal while the block runs; yield what was before.
+
+    Python handles signals in its main thread only: elsewhere, nothing changes.
+
+    Parameters
+    ----------
+    action : callable
+    default_too : bool
+        Whether a signal that would end the process, because nobody handles it, is handled too.
+    """
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        action(number)
+
+    before: dict[int, object] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            current = signal.getsignal(number)
+            if callable(current) or (default_too and current is signal.SIG_DFL):
+                before[number] = current
+    try:
+        for number in before:
+            signal.signal(number, handle)
+        yield before
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+@contextmanager
+def interrupting() -> Iterator[list[int]]:
+    """Raise KeyboardInterrupt on a signal while the block runs, and end at once on a second one.
+
+    Yields
+    ------
+    list of int
+        The signals that came; what was interrupted may raise anything instead of it.
+    """
+    came: list[int] = []
+
+    def interrupt(number: int) -> NoReturn:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    with _handled(interrupt, default_too=True) as before:
+        if not before:
+            yield came
+            return
+        with SecondSignal(before, EXIT_INTERRUPTED):
+            yield came
+
+
+@contextmanager
+def ending(words: str, code: int) -> Iterator[None]:
+    """Let a signal end the process there and then while the block runs.
+
+    It is for imports and the like, when nothing is open yet that would have to be closed. An
+    exception instead can be raised in places that print it and go on, or make another of it.
+    """
+
+    def end(_number: int) -> NoReturn:
+        os.write(2, f"streammer: {words}\n".encode())
+        os._exit(code)
+
+    with _handled(end, default_too=False):
+        yield
+
+
+@contextmanager
+def stopping(stoppable: Stoppable) -> Iterator[None]:
+    """Call `stoppable.stop()` on a signal while the block runs."""
+    with _handled(lambda _number: stoppable.stop(), default_too=True):
+        yield
 
 
 @contextmanager
 def interruptions_held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the block ends; processes begun in it are deaf to Ctrl-C.
+    """Let signals wait until the block ends; processes begun in it ignore Ctrl-C and SIGHUP.
 
     Nothing is lost: what came meanwhile is handled, once, when the block ends. A process inherits
-    its deafness, so that it holds from its first instruction, long before Python runs there. It
+    what it ignores, so that it holds from its first instruction, long before Python runs there. It
     still ends by SIGTERM.
 
     Notes
     -----
     Outside the main thread, where Python handles no signals, only the second half applies. On
-    Windows, deafness can be inherited only from a process that is deaf itself: there, Ctrl-C
-    counts for nothing while the block runs.
+    Windows, Ctrl-C can be ignored only by a process whose parent ignores it: there, it counts for
+    nothing while the block runs.
     """
-    handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
     came: list[int] = []
-
-    def remember(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
-
+    before: dict[int, object] = {}
     try:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                handler = signal.getsignal(number)
-                if callable(handler):
-                    handlers[number] = handler
-                    signal.signal(number, remember)
-        with _deaf_children():
+        with (
+            finishing(),
+            _handled(came.append, default_too=False) as before,
+            _children_ignore_ctrl_c(),
+        ):
             yield
     finally:
-        for caught, handler in handlers.items():
-            signal.signal(caught, handler)
         if came:
-            handlers[came[0]](came[0], None)
+            handler = before[came[0]]
+            assert callable(handler)
+            handler(came[0], None)
 
 
 if sys.platform == "win32":
 
     @contextmanager
-    def _deaf_children() -> Iterator[None]:
+    def _children_ignore_ctrl_c() -> Iterator[None]:
         import ctypes
 
         set_handler = ctypes.windll.kernel32.SetConsoleCtrlHandler
@@ -62,9 +177,9 @@ if sys.platform == "win32":
 else:
 
     @contextmanager
-    def _deaf_children() -> Iterator[None]:
+    def _children_ignore_ctrl_c() -> Iterator[None]:
         # Blocked, not ignored: a signal that comes meanwhile is pending here.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
         try:
             yield
         finally:

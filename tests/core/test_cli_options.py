@@ -11,7 +11,7 @@ import soundfile
 from tests.core.tiny_model import build_tiny
 from tests.sounds import SR, make_song
 
-COMMANDS = ("listen", "watch", "label", "devices", "models", "doctor")
+COMMANDS = ("listen", "watch", "label", "devices", "models", "doctor", "completion")
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from streammer.cli.view import HEIGHT, REFRESH_S, WIDTH, LiveView, render
+from streammer.cli.picture import MIN_COLUMNS, MIN_ROWS, Layout, render
+from streammer.cli.view import LINE_EVERY_S, REFRESH_S, LineView, LiveView
 from streammer.clock import FakeClock
 from streammer.estimate import STATES
 
+WIDTH, HEIGHT = MIN_COLUMNS - 1, MIN_ROWS - 1
 
-def shown(*args, encoding="utf-8", width=80, color=None):
+
+def shown(*args, encoding="utf-8", width=80, height=24, color=None):
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(
-        file=out, width=width, height=24, force_terminal=bool(color), color_system=color
+        file=out, width=width, height=height, force_terminal=bool(color), color_system=color
     )
     console.print(render(*args), end="")
     out.flush()
@@ -149,19 +152,62 @@ unit = st.none() | st.floats(-1.0, 1.0)
     model=texts,
     where=texts,
     notice=texts,
-    width=st.integers(1, 200),
+    width=st.integers(2, 300),
+    height=st.integers(2, 90),
     encoding=st.sampled_from(["utf-8", "ascii"]),
 )
 def test_the_picture_has_its_size_whatever_it_shows(
-    valence, arousal, sigma, level, t_audio_s, model, where, notice, width, encoding
+    valence, arousal, sigma, level, t_audio_s, model, where, notice, width, height, encoding
 ):
     mood = estimate(
         valence=valence, arousal=arousal, sigma_valence=sigma, sigma_arousal=sigma,
         quadrant=None, level_dbfs=level, t_audio_s=t_audio_s, lag_ms=t_audio_s, model=model,
     )  # fmt: skip
-    picture = shown([mood], where, notice, width=width, encoding=encoding).split("\n")
+    picture = shown([mood], where, notice, width=width, height=height, encoding=encoding)
+    picture = picture.split("\n")
     assert picture.pop() == ""
-    assert [len(line) for line in picture] == [min(width, WIDTH)] * HEIGHT
+    layout = Layout.fit(width, height)
+    if layout is None:
+        assert [len(line) for line in picture] == [width - 1] * (height - 1)
+    else:
+        assert [len(line) for line in picture] == [layout.width] * layout.height
+        assert layout.width < width
+        assert layout.height < height
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 10), (60, 18), (79, 24), (80, 23)])
+def test_a_terminal_that_shrinks_keeps_the_numbers(width, height):
+    mood = estimate(7205, valence=0.42, arousal=-0.31, sigma_valence=0.18, quadrant="Q4")
+    text = shown([mood], "main", width=width, height=height)
+    for said in ("valence +0.42 +- 0.18", "arousal -0.31", "Q4 calm and content", "1:00:02"):
+        assert said in text
+
+
+def test_a_wide_terminal_is_used():
+    mood = estimate(valence=1.0, arousal=-1.0, sigma_valence=None, sigma_arousal=None)
+    narrow, wide = lines([mood]), lines([mood], width=200, height=60)
+    rows, columns = len(wide), max(map(len, wide))
+    assert (rows, columns) == (59, 199)
+    place = [(r, line.index("●")) for r, line in enumerate(wide) if "●" in line][-1]
+    assert place[0] > 2 * len(narrow)
+    assert place[1] > 100
+    low = lines([mood], width=200, height=24)
+    bars = [picture[4].count("─") for picture in (narrow, low)]
+    assert bars[1] > bars[0]
+
+
+def test_without_a_picture_a_line_comes_every_five_seconds():
+    clock, out = FakeClock(), io.StringIO()
+    view = LineView("main at tcp://127.0.0.1:5580", Console(file=out, width=40), clock=clock)
+    with view:
+        for seq in range(41):
+            view.update(estimate(seq, t_audio_s=float(seq), model="\x1b[2J"))
+            clock.advance(0.5)
+    said = out.getvalue().splitlines()
+    assert LINE_EVERY_S == 5.0
+    assert said[0] == "main at tcp://127.0.0.1:5580"
+    assert [line.split(",")[0] for line in said[1:]] == [f"0:00:{s:02d}" for s in range(0, 41, 10)]
+    assert all("valence" in line and "arousal" in line for line in said[1:])
 
 
 def test_control_sequences_from_the_wire_do_not_reach_the_terminal():
@@ -194,8 +240,3 @@ def test_a_new_epoch_begins_a_new_trail():
         clock.advance(1.0)
         out.truncate(0)
     assert not set(out.getvalue()) & set("∙•")
-
-
-def test_the_view_fits_into_80_by_24():
-    assert WIDTH < 80
-    assert HEIGHT < 24

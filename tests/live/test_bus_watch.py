@@ -77,7 +77,7 @@ def test_watch_tells_a_stream_that_is_stale_from_one_that_has_ended(publish, wat
     first.end(signal.SIGKILL)
     watcher.await_err("stale")
     second, _ = publish(free_endpoint)
-    watcher.await_err("main is heard")
+    watcher.await_err("main is received")
     assert second.end() == 0
     watcher.await_err("main has ended")
     assert watcher.end() == 0

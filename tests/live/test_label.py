@@ -198,13 +198,13 @@ def test_ctrl_c_while_it_starts_is_one_line_and_no_harm(long_album, tmp_path, wo
 
 @pytest.mark.parametrize(("command", "code"), [("label", 130), ("listen", 0)])
 def test_an_import_broken_by_ctrl_c_is_an_interruption(monkeypatch, capsys, command, code):
-    def broken(_tokens):
+    def broken(_tokens, **_options):
         try:
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             raise ImportError("initialization failed") from None
 
-    monkeypatch.setattr(cli, "_run", broken)
+    monkeypatch.setattr("streammer.cli.commands.build_app", lambda: broken)
     assert cli.main([command, "music"]) == code
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1

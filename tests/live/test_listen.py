@@ -138,7 +138,7 @@ sys.exit(main(["listen", {str(song_wav)!r}, "--no-publish"]))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stderr.decode().splitlines() == [
-        "streammer: ended by a signal before anything was heard"
+        "streammer: ended by a signal before there was any sound"
     ]
 
 

@@ -1,0 +1,107 @@
+"""The commands, each with what its help says; they are loaded when they are asked for."""
+
+from typing import TYPE_CHECKING
+
+from streammer import __version__
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+__all__ = ["COMMANDS", "build_app"]
+
+_EPILOGUE = """\
+Examples:
+
+  streammer listen mic                       what the microphone picks up, here and on the bus
+
+  streammer watch                            the same mood, in any other terminal
+
+  streammer label music/ --out moods.csv     the mood of every file in a folder
+
+With any command: --quiet leaves nothing but errors on stderr, for services; --debug shows where an
+error came from. A second Ctrl-C ends at once.
+
+Exit codes: 0 done, 2 wrong usage, 3 input, 4 device, port, network, output or a limit of the
+system, 5 model, 6 label did some files and not others, 70 a bug, 130 interrupted.
+"""
+
+_LISTEN = """\
+Examples:
+
+  streammer listen mic
+
+  streammer listen device:Scarlett --select 3,4 --silence -55
+
+  streammer listen set.mp3 --pace fast --jsonl moods.jsonl
+
+  streammer listen https://radio.example/stream.mp3 --name radio --wait --quiet
+
+  ffmpeg -i in.mkv -f f32le -ac 2 -ar 44100 - | streammer listen - --rate 44100 --channels 2
+"""
+
+_WATCH = """\
+Examples:
+
+  streammer watch
+
+  streammer watch --connect tcp://192.168.1.20:5580 --stream main
+
+  streammer watch --json --count 10 | jq .arousal
+"""
+
+_LABEL = """\
+Examples:
+
+  streammer label music/ --out moods.csv
+
+  streammer label a.mp3 b.wav --steps --out steps.jsonl
+
+  streammer label music/ --out moods.parquet --model default
+"""
+
+_COMPLETION = """\
+Examples:
+
+  streammer completion bash > ~/.local/share/bash-completion/completions/streammer
+
+  streammer completion zsh > ~/.zfunc/_streammer
+
+  streammer completion fish > ~/.config/fish/completions/streammer.fish
+"""
+
+COMMANDS = {
+    "listen": (
+        "Estimate the mood of a microphone, file, URL or pipe, and publish it on the bus.",
+        _LISTEN,
+    ),
+    "watch": ("Follow a stream of the bus from another terminal or program.", _WATCH),
+    "label": ("Estimate the mood of many files or folders, as a table.", _LABEL),
+    "devices": ("List the sound inputs of this machine.", "Example:\n\n  streammer devices\n"),
+    "models": (
+        "List the models, or check one against the model contract.",
+        "Examples:\n\n  streammer models\n\n  streammer models --check my-model.onnx\n",
+    ),
+    "doctor": (
+        "Examine this installation: what works, what does not, what to do.",
+        "Example:\n\n  streammer doctor\n",
+    ),
+    "completion": ("Print what completes commands and options in a shell.", _COMPLETION),
+}
+"""Each command with the line of `streammer --help`, and the examples of its own help."""
+
+
+def build_app() -> "App":
+    """Return the command line; what it lists is not imported yet."""
+    from cyclopts import App
+
+    app = App(
+        name="streammer",
+        help="Say, twice a second, how music feels while it plays.",
+        help_epilogue=_EPILOGUE,
+        version=__version__,
+        version_flags=["--version"],
+        suppress_keyboard_interrupt=False,
+    )
+    for name, (line, epilogue) in COMMANDS.items():
+        app.command(f"streammer.cli.{name}:{name}", name=name, help=line, help_epilogue=epilogue)
+    return app

@@ -1,0 +1,47 @@
+"""A text file that keeps nothing back and locks nothing.
+
+A thread that waits in a buffered file, for a terminal that is stopped, holds the lock of its
+buffer, and the interpreter, which flushes that buffer as it ends, would abort.
+"""
+
+import io
+import os
+from typing import TextIO, cast
+
+from streammer.system.escape import ESCAPE
+
+__all__ = ["unbuffered"]
+
+
+def unbuffered(stream: TextIO) -> TextIO:
+    """Return a text file that writes straight to the descriptor of a stream, if that has one."""
+    try:
+        stream.flush()
+        return cast(TextIO, _Unbuffered(stream.fileno(), stream.encoding))
+    except (OSError, ValueError):
+        return stream
+
+
+class _Unbuffered(io.TextIOBase):
+    def __init__(self, fd: int, encoding: str) -> None:
+        self._fd = fd
+        self._encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def isatty(self) -> bool:
+        return os.isatty(self._fd)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str, /) -> int:
+        left = memoryview(text.encode(self._encoding, ESCAPE))
+        while left:
+            left = left[os.write(self._fd, left) :]
+        return len(text)
