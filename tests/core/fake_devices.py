@@ -86,6 +86,7 @@ class FakeProcess:
         self.asked = (wanted.text, wanted.name)
         self.opened = Opened(name, SR, channels)
         self.error = error
+        self.hangs = False
         self.latency = 0.03
         self.closed = 0
         self.while_opening = lambda: None
@@ -95,6 +96,7 @@ class FakeProcess:
     def answer(self, clock, given_up, *, say):
         self.said = say
         self.while_opening()
+        assert given_up() or not self.hangs, "it waits for ever"
         if given_up():
             raise DeviceError("given up")
         if self.error:

@@ -1,6 +1,7 @@
 """The process that opens devices, for real: it hangs, dies or answers, and can be given up on."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -95,6 +96,14 @@ def test_a_process_that_was_given_up_on_is_gone(sounddevice, monkeypatch):
     assert not alive(pid)
 
 
+def test_a_process_that_does_not_end_by_itself_is_killed(sounddevice):
+    sounddevice(HANGS)
+    started = process.DeviceProcess()
+    os.kill(started._process.pid, signal.SIGSTOP)
+    started.close()
+    assert not alive(started._process.pid)
+
+
 def test_closing_ends_an_open_that_hangs(sounddevice, monkeypatch):
     sounddevice(HANGS)
     monkeypatch.setattr(process, "GIVE_UP_S", 300.0)
@@ -131,14 +140,18 @@ def test_what_is_captured_arrives_and_what_libraries_print_does_not(sounddevice,
     assert out + err == ""
 
 
-def test_the_process_ends_when_its_parent_is_killed(sounddevice, tmp_path):
-    sounddevice(WORKS)
+@pytest.mark.parametrize("module", [WORKS, HANGS])
+def test_the_process_ends_when_its_parent_is_killed(sounddevice, tmp_path, module):
+    sounddevice(module)
     code = (
-        f"import sys, time; sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"import sys, threading, time; sys.path.insert(0, {str(tmp_path)!r})\n"
         "from streammer.clock import SystemClock\n"
         "from streammer.sources.device.inputs import WantedInput\n"
         "from streammer.sources.device.source import DeviceSource\n"
-        "source = DeviceSource(WantedInput(None), SystemClock()); source.open()\n"
+        "source = DeviceSource(WantedInput(None), SystemClock())\n"
+        "threading.Thread(target=source.open, daemon=True).start()\n"
+        "while source._process is None: time.sleep(0.01)\n"
+        "time.sleep(1.0)\n"
         "print(source._process._process.pid, flush=True); time.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -15,6 +15,9 @@ from streammer.sources.url import OPEN_TIMEOUT_S
 from tests.core.servers import SoundServer
 from tests.sounds import SR, make_song
 
+SLACK_S = 3.0
+"""This much more than what is promised may it take on a machine that is busy."""
+
 LISTEN = [sys.executable, "-m", "streammer", "listen"]
 
 
@@ -54,7 +57,7 @@ def test_a_radio_that_goes_off_the_air_degrades_and_comes_back_in_the_same_strea
                 back_on_air = time.monotonic()
             if "degraded" in states and estimates[-1]["state"] not in ("degraded", "ended"):
                 break
-        assert time.monotonic() - back_on_air < 8.0
+        assert time.monotonic() - back_on_air < 5.0 + SLACK_S
     finally:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
@@ -67,6 +70,7 @@ def test_a_radio_that_goes_off_the_air_degrades_and_comes_back_in_the_same_strea
     assert estimates[-1]["lost_samples"] == 0
     assert "1 times re-opened" in err
     assert len([line for line in err.splitlines() if "trying again" in line]) == 1
+    assert len([line for line in err.splitlines() if "is back after" in line]) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
