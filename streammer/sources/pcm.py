@@ -1,5 +1,6 @@
 """Raw PCM from a pipe: what another program writes, taken as it comes."""
 
+import logging
 import os
 import queue
 import select
@@ -8,23 +9,20 @@ import threading
 from difflib import get_close_matches
 from typing import IO, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from streammer.audio.block import BLOCK, MIN_SR, Block, SourceEnd, SourceInfo
 from streammer.clock import Clock
 from streammer.errors import InputError, UsageError
 from streammer.sources.latch import Latch
+from streammer.sources.pcm_guess import FORMATS, PcmJudge, decode_pcm
 
-__all__ = ["FORMATS", "PcmSource", "decode_pcm"]
-
-FORMATS = {"f32le": 4, "s16le": 2, "s24le": 3, "s32le": 4}
-"""Sample formats, each with its bytes per sample."""
+__all__ = ["PcmSource"]
 
 MAX_CHANNELS = 32
 MAX_RATE = 768_000
 
 _POLL_S = 0.1
+
+_log = logging.getLogger("streammer.sources")
 
 
 class PcmSource:
@@ -73,6 +71,7 @@ class PcmSource:
         self._clock = clock
         self._tail = b""
         self._position = 0
+        self._judge = PcmJudge(format, rate, channels)
         self._bytes: _Bytes | None = None
         self._closed = Latch(clock)
         self.info = SourceInfo(sr=rate, channels=channels, name="stdin", clocked=False, kind="pcm")
@@ -128,6 +127,8 @@ class PcmSource:
             self._bytes.stop()
 
     def _block(self, data: bytes) -> Block:
+        if words := self._judge.look(data):
+            _log.warning("%s", words)
         samples = decode_pcm(data, self._format, self.info.channels)
         now = self._clock.monotonic()
         block = Block(samples, self._position, self._clock.unix(), t_arrival=now)
@@ -142,30 +143,6 @@ class PcmSource:
             f"stdin ended within a frame ({len(self._tail)} of {self._frame} bytes): "
             "check --format and --channels",
         )
-
-
-def decode_pcm(data: bytes, format: str, channels: int) -> npt.NDArray[np.float32]:
-    """Return interleaved samples as float32 [shape=(n, channels)], full scale at 1.
-
-    Parameters
-    ----------
-    data : bytes
-        Whole frames.
-    format : str
-        One of `FORMATS`.
-    """
-    if format == "f32le":
-        y = np.frombuffer(data, "<f4").astype(np.float32)
-    elif format == "s16le":
-        y = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(2**15)
-    elif format == "s24le":
-        # Three bytes become the upper three of four: the sign comes with them.
-        wide = np.zeros((len(data) // 3, 4), np.uint8)
-        wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
-        y = wide.view("<i4")[:, 0].astype(np.float32) / np.float32(2**31)
-    else:
-        y = np.frombuffer(data, "<i4").astype(np.float32) / np.float32(2**31)
-    return y.reshape(-1, channels)
 
 
 class _Bytes:

@@ -2,6 +2,7 @@
 
 import io
 
+import av
 import numpy as np
 import soundfile
 
@@ -27,6 +28,19 @@ def vorbis(seconds, **options):
 
 def opus(seconds, **options):
     return encoded(seconds, format="OGG", subtype="OPUS", sr=48000, **options)
+
+
+def adts(seconds):
+    out = io.BytesIO()
+    with av.open(out, "w", format="adts") as container:
+        stream = container.add_stream("aac", rate=SR)
+        stream.layout = "stereo"
+        y = np.ascontiguousarray(make_song(seconds).T)
+        frame = av.AudioFrame.from_ndarray(y, "fltp", "stereo")
+        frame.sample_rate = SR
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.getvalue()
 
 
 def opened(path):

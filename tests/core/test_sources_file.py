@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import av
 import numpy as np
@@ -225,6 +226,21 @@ def test_what_is_no_audio_is_refused_in_one_line(tmp_path, name, said):
         opened(path)
     assert str(path) in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/kmsg"), reason="needs the files of Linux's kernel")
+def test_a_file_whose_read_blocks_in_the_kernel_is_refused_unread():
+    said = []
+
+    def open_it():
+        with pytest.raises(InputError) as refusal:
+            opened("/proc/kmsg")
+        said.append(str(refusal.value))
+
+    thread = threading.Thread(target=open_it, daemon=True)
+    thread.start()
+    thread.join(timeout=20.0)
+    assert said == ["/proc/kmsg is empty: expected an audio file"]
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users as Unix has them")

@@ -13,7 +13,7 @@ from streammer.audio.block import Block, SourceEnd
 from streammer.clock import SystemClock
 from streammer.errors import InputError, UsageError
 from streammer.sources.open import open_source
-from streammer.sources.pcm import FORMATS
+from streammer.sources.pcm_guess import FORMATS
 
 
 def source_of(stream, **options):

@@ -4,7 +4,6 @@ import io
 import threading
 import time
 
-import av
 import numpy as np
 import pytest
 import soundfile
@@ -16,9 +15,9 @@ from streammer.sources.address import redacted
 from streammer.sources.progress import Progress
 from streammer.sources.supervisor import Supervisor
 from streammer.sources.url import TRIES, UrlSource
-from tests.core.decoding import encoded, vorbis
+from tests.core.decoding import adts, encoded, vorbis
 from tests.core.servers import SoundServer
-from tests.sounds import SR, make_song
+from tests.sounds import SR
 
 SECONDS = 12.0
 
@@ -46,19 +45,6 @@ def ramp_wav(seconds):
     out = io.BytesIO()
     soundfile.write(out, y, SR, format="WAV", subtype="FLOAT")
     return y, out.getvalue()
-
-
-def adts(seconds):
-    out = io.BytesIO()
-    with av.open(out, "w", format="adts") as container:
-        stream = container.add_stream("aac", rate=SR)
-        stream.layout = "stereo"
-        y = np.ascontiguousarray(make_song(seconds).T)
-        frame = av.AudioFrame.from_ndarray(y, "fltp", "stereo")
-        frame.sample_rate = SR
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return out.getvalue()
 
 
 def supervised(url, read_timeout_s=2.0, mute_s=0.5):
