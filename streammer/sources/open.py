@@ -14,6 +14,7 @@ from streammer.audio.block import Source, SourceKind
 from streammer.clock import Clock, SystemClock
 from streammer.config import Pace
 from streammer.errors import UsageError
+from streammer.sources.address import check_url
 from streammer.sources.device.inputs import WantedInput
 from streammer.sources.paced import PacedSource
 from streammer.sources.progress import Progress
@@ -245,7 +246,7 @@ def _check_words(
     kind = kind_of(source) if isinstance(source, str) else "array"
     if kind == "url":
         assert isinstance(source, str)
-        _check_url(source)
+        check_url(source)
     if kind == "pcm":
         return
     for option, value in (("format", format), ("rate", rate), ("channels", channels)):
@@ -254,20 +255,6 @@ def _check_words(
                 f"{option} {value} is given with {source if isinstance(source, str) else 'samples'}"
                 ": it is for raw PCM from a pipe (-) only, leave it out"
             )
-
-
-def _check_url(url: str) -> None:
-    """Say what is malformed about a URL; what its server answers is another matter."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-        host = (parts.hostname or "").encode("idna")
-    except ValueError as error:
-        raise UsageError(
-            f"{url} is no URL ({error}): expected such as https://radio.example/stream.mp3"
-        ) from error
-    if not host and parts.scheme.lower() in ("http", "https"):
-        raise UsageError(f"{url} names no host: expected such as https://radio.example/stream.mp3")
 
 
 def _path_of(source: str) -> Path:

@@ -83,3 +83,24 @@ def test_a_process_without_stderr_works():
         preexec_fn=lambda: os.close(2),
     )
     assert (done.returncode, done.stdout) == (0, b"fine\n")
+
+
+def test_a_host_that_redirects_its_stderr_afterwards_redirects_python_too(tmp_path):
+    code = """
+import os, subprocess, sys
+from streammer.system.stderr import quiet
+for _ in range(2):
+    with quiet():
+        os.write(2, b"NOISE\\n")
+log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.dup2(log, 2)
+print("python", file=sys.stderr, flush=True)
+os.write(2, b"library\\n")
+subprocess.run([sys.executable, "-c", "import sys; print('child', file=sys.stderr)"], check=True)
+"""
+    log = tmp_path / "host.log"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, str(log)], capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert log.read_text().split() == ["python", "library", "child"]
