@@ -17,7 +17,7 @@ from streammer.audio.block import SourceEnd
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.inference.loading import load_models
-from streammer.labelling.files import label_file
+from streammer.labelling.rows import label_file
 from streammer.sources.open import open_source
 
 SECONDS = 120.0

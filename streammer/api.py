@@ -19,7 +19,9 @@ from streammer.engine.engine import Engine
 from streammer.errors import InputError, StreammerError
 from streammer.estimate import MoodEstimate
 from streammer.inference.loading import load_models
-from streammer.labelling.files import InOrder, LabelWarning, Row, find_audio, label_files
+from streammer.labelling.files import find_audio
+from streammer.labelling.rows import LabelWarning, Row
+from streammer.labelling.workers import InOrder, label_files
 from streammer.sources.open import open_feed
 
 __all__ = ["Listener", "label", "listen"]
@@ -252,7 +254,7 @@ def label(
     -----
     LabelWarning
         If a file cannot be used, or is damaged and only a part of it can: with its path and the
-        reason. The rest is done (`streammer.labelling.files.LabelWarning`, a UserWarning).
+        reason. The rest is done (`streammer.labelling.LabelWarning`, a UserWarning).
 
     Raises
     ------
@@ -269,9 +271,11 @@ def label(
         smoothing_s=smoothing_s,
     )
     given = [paths] if isinstance(paths, str | Path) else list(paths)
-    files = find_audio(given)
+    found = find_audio(given)
+    for unusable in found.unusable:
+        warnings.warn(unusable.complaint, LabelWarning, stacklevel=2)
     order, done = InOrder(), 0
-    with closing(label_files(files, config, steps=steps, jobs=jobs)) as results:
+    with closing(label_files(found.files, config, steps=steps, jobs=jobs)) as results:
         for k, result in results:
             if result.complaint:
                 warnings.warn(result.complaint, LabelWarning, stacklevel=2)
@@ -280,4 +284,4 @@ def label(
             for next_one in order.ready():
                 yield from next_one.rows
     if not done:
-        raise InputError(f"none of {len(files)} files could be used: see the warnings")
+        raise InputError(f"none of {found.count} files could be used: see the warnings")

@@ -17,6 +17,7 @@ from pathlib import Path
 import zmq
 
 from streammer.errors import NetworkError, UsageError
+from streammer.system.locks import locked
 
 __all__ = ["PathLock", "check_endpoint"]
 
@@ -154,7 +155,7 @@ class PathLock:
         self._file = Path(path + ".lock")
         self._socket: Path | None = None
         try:
-            self._fd = _lock(self._file)
+            self._fd = locked(self._file)
         except BlockingIOError:
             raise NetworkError(
                 f"ipc://{path} is in use by another publisher: stop it, or choose another path"
@@ -179,7 +180,7 @@ class PathLock:
             with suppress(OSError):
                 self._socket.unlink()
         # Removed while still locked: whoever opened it before finds that it is no longer the
-        # file at this path (see _lock). Windows does not remove open files; there it stays.
+        # file at this path (see `locked`). Windows does not remove open files; there it stays.
         with suppress(OSError):
             self._file.unlink()
         os.close(self._fd)
@@ -208,34 +209,3 @@ def _check_free(path: str) -> None:
         raise NetworkError(
             f"ipc://{path} is in use by another program: stop it, or choose another path"
         )
-
-
-def _lock(file: Path) -> int:
-    """Return a descriptor that holds an exclusive lock on `file`; BlockingIOError if taken."""
-    while True:
-        fd = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _lock_descriptor(fd)
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(fd), os.stat(file)):
-                    return fd
-        except BaseException:
-            os.close(fd)
-            raise
-        os.close(fd)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock_descriptor(fd: int) -> None:
-        try:
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            raise BlockingIOError(error.errno, error.strerror) from error
-
-else:
-    import fcntl
-
-    def _lock_descriptor(fd: int) -> None:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

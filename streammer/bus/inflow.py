@@ -50,6 +50,7 @@ class Inflow:
 
     def message_came(self) -> None:
         """Count afresh: all that came before belonged to messages."""
+        self._follow()
         self._counted = self._received()
 
     def unfinished_bytes(self) -> int:

@@ -16,12 +16,13 @@ from types import TracebackType
 import zmq
 
 from streammer.bus.endpoint import PathLock, check_endpoint
-from streammer.bus.sockets import HIGH_WATER, ROUND, check_descriptors, make_socket
+from streammer.bus.sockets import DESCRIPTORS, HIGH_WATER, ROUND, make_socket
 from streammer.bus.wire import encode, mood_topic, status_topic
 from streammer.clock import Clock, SystemClock
 from streammer.config import DEFAULT_ENDPOINT
 from streammer.errors import NetworkError
 from streammer.estimate import MoodEstimate, StreamStatus
+from streammer.system.descriptors import check_descriptors
 
 __all__ = ["RESEND_GAP_S", "Publisher"]
 
@@ -57,8 +58,9 @@ class Publisher:
     UsageError
         The endpoint is malformed.
     NetworkError
-        The endpoint is taken, is not of this machine, or is open to others without `insecure`; or
-        too few file descriptors are left.
+        The endpoint is taken, is not of this machine, or is open to others without `insecure`.
+    LimitError
+        Too few file descriptors are left.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Publisher:
         clock: Clock | None = None,
     ) -> None:
         endpoint = check_endpoint(endpoint, insecure=insecure, bind=True)
-        check_descriptors(endpoint)
+        check_descriptors(DESCRIPTORS)
         self._clock = clock or SystemClock()
         self._queues: dict[bytes, deque[bytes]] = {}  # by topic, so that none loses its newest
         self._lock = threading.Lock()

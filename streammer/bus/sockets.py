@@ -2,10 +2,7 @@
 
 import zmq
 
-from streammer.errors import NetworkError
-from streammer.system.descriptors import descriptor_limit, descriptors_left
-
-__all__ = ["HIGH_WATER", "LINGER_MS", "ROUND", "check_descriptors", "make_socket"]
+__all__ = ["DESCRIPTORS", "HIGH_WATER", "LINGER_MS", "ROUND", "make_socket"]
 
 HIGH_WATER = 100
 """Messages kept for a peer that does not keep up; beyond it they are dropped."""
@@ -18,23 +15,8 @@ ROUND = 256
 
 _MAX_SUBSCRIPTION_BYTES = 1024
 _MAX_PART_BYTES = 1 << 20
-_DESCRIPTORS = 16
+DESCRIPTORS = 16
 """What a socket takes with its context, its threads, its monitor and its first peers."""
-
-
-def check_descriptors(endpoint: str) -> None:
-    """Refuse to begin without file descriptors: libzmq would abort the process.
-
-    Raises
-    ------
-    NetworkError
-        If fewer than a socket needs are left.
-    """
-    if not descriptors_left(_DESCRIPTORS):
-        raise NetworkError(
-            f"{endpoint} cannot be used: too many open files, the bus needs {_DESCRIPTORS} "
-            f"descriptors more and {descriptor_limit()}"
-        )
 
 
 def make_socket(

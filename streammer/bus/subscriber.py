@@ -12,11 +12,12 @@ import zmq
 
 from streammer.bus.endpoint import check_endpoint
 from streammer.bus.inflow import Inflow
-from streammer.bus.sockets import ROUND, check_descriptors, make_socket
+from streammer.bus.sockets import DESCRIPTORS, ROUND, make_socket
 from streammer.bus.wire import WireError, decode_mood, decode_status, mood_topic, status_topic
 from streammer.clock import Clock, SystemClock
 from streammer.config import DEFAULT_ENDPOINT, check_stream_name
 from streammer.estimate import MoodEstimate, StreamStatus
+from streammer.system.descriptors import check_descriptors
 
 __all__ = ["RECONNECT_S", "STALE_S", "Subscriber"]
 
@@ -61,7 +62,7 @@ class Subscriber:
     ------
     UsageError
         Endpoint or stream name is malformed.
-    NetworkError
+    LimitError
         Too few file descriptors are left.
 
     Notes
@@ -92,7 +93,7 @@ class Subscriber:
         self._heard_at = -math.inf
         self._since = self._contact_at = self._clock.monotonic()
         self._closed = False
-        check_descriptors(self.endpoint)
+        check_descriptors(DESCRIPTORS)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._sock = make_socket(self._context, zmq.SUB, self.endpoint)
         self._sock.subscribe(self._mood_topic)

@@ -57,6 +57,8 @@ Examples:
   streammer label a.mp3 b.wav --steps --out steps.jsonl
 
   streammer label music/ --out moods.parquet --model default
+
+  streammer label music/ --out moods.csv --resume     after an interruption
 """
 
 _COMPLETION = """\

@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import ExitStack, closing, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
@@ -21,7 +21,8 @@ from streammer.system.signals import (
 )
 
 if TYPE_CHECKING:
-    from streammer.labelling.files import FileResult
+    from streammer.labelling.files import Found
+    from streammer.labelling.rows import FileResult
 
 __all__ = ["label"]
 
@@ -34,6 +35,7 @@ def label(
     *,
     out: Path | None = None,
     steps: Annotated[bool, Parameter(negative=())] = False,
+    resume: Annotated[bool, Parameter(negative=())] = False,
     model: Annotated[list[str] | None, Parameter(negative=())] = None,
     select: str | None = None,
     silence: float = -70.0,
@@ -45,11 +47,14 @@ def label(
     Parameters
     ----------
     paths
-        Audio files, or folders that are searched for them.
+        Audio files, or folders that are searched for them, links to folders included.
     out
         Table to write: .csv, .jsonl or .parquet; without it, JSON lines go to stdout.
     steps
         One row for every half second instead of one for every file.
+    resume
+        Go on with the table of an interrupted or killed run: files that are done are not done
+        again. Give the same options as then.
     model
         Name or path; give it twice to combine two.
     select
@@ -63,6 +68,8 @@ def label(
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs {jobs} is too few: at least 1 is expected")
+    if resume and out is None:
+        raise UsageError("--resume goes on with a table: name it, such as --out moods.csv")
     config = StreamConfig(
         models=tuple(model or ["default"]),
         select=None if select is None else parse_select(select),
@@ -72,80 +79,152 @@ def label(
     if any(undash(path) == "-" for path in paths):
         raise UsageError("label takes files and folders: pipe into streammer listen - instead")
     with ending("interrupted", EXIT_INTERRUPTED):
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        import rich.progress  # noqa: F401
 
-        from streammer.labelling.files import InOrder, columns, find_audio, label_files
+        from streammer.labelling.files import find_audio
+        from streammer.labelling.workers import label_files
         from streammer.outputs.table import TableWriter
+        from streammer.schema import FILE_COLUMNS, STEP_COLUMNS
 
-        writer = None if out is None else TableWriter(out, columns(steps=steps))
-        files = find_audio(paths)
-        results = label_files(files, config, steps=steps, jobs=jobs)
-    order, done, failed = InOrder(), 0, 0
+        columns = STEP_COLUMNS if steps else FILE_COLUMNS
+        writer = None if out is None else TableWriter(out, columns, resumed=resume)
+        run = _Run(find_audio(paths), writer)
+        if resume:
+            from streammer.outputs.resume import earlier_rows
 
-    def keep(finished: Iterable["FileResult"]) -> None:
-        nonlocal done
+            assert out is not None
+            run.take_over(earlier_rows(out, columns))
+        results = label_files([path for _, path in run.to_do], config, steps=steps, jobs=jobs)
+    try:
+        run.through(closing(results))
+    except KeyboardInterrupt:
+        complain(f"interrupted: {run.done} of {run.count} files are done{run.kept()}")
+        return EXIT_INTERRUPTED
+    where = f" in {out}" if out is not None else ""
+    inform(f"{run.done} of {run.count} files labelled{where}")
+    return EXIT_SOME_FAILED if run.failed else 0
+
+
+class _Run:
+    """The files to label, in order, and where their rows go.
+
+    Parameters
+    ----------
+    found : Found
+    writer : TableWriter, optional
+        By default, rows go to stdout.
+    """
+
+    def __init__(self, found: "Found", writer: Any) -> None:
+        from streammer.labelling.workers import InOrder
+
+        self._found = found
+        self._writer = writer
+        self._order = InOrder()
+        self.to_do = list(enumerate(found.files))
+        self.count = found.count
+        self.done = 0
+        self.failed = 0
+
+    def take_over(self, earlier: dict[str, list[dict[str, Any]]]) -> None:
+        """Take the rows of files that an earlier run has done."""
+        from streammer.labelling.rows import FileResult, shown_path
+
+        named = {shown_path(path) for path in self._found.files}
+        if foreign := [path for path in earlier if path not in named]:
+            raise UsageError(
+                f"{self._writer.path} has rows of files that are not named, such as {foreign[0]}: "
+                "name the same files and folders, or leave out --resume"
+            )
+        to_do, self.to_do = self.to_do, []
+        for k, path in to_do:
+            shown = shown_path(path)
+            if shown in earlier:
+                self._order.add(k, FileResult(shown, earlier[shown]))
+            else:
+                self.to_do.append((k, path))
+
+    def through(self, closing_results: Any) -> None:
+        """Keep the rows of every file, in order, and name what could not be used."""
+        with ExitStack() as stack:
+            if self._writer is not None:
+                stack.enter_context(finishing())
+                stack.enter_context(self._writer)
+            advance = stack.enter_context(_progress(self.count, self.count - len(self.to_do)))
+            results = stack.enter_context(closing_results)
+            try:
+                for unusable in self._found.unusable:
+                    self._complain(unusable)
+                self._keep(self._order.ready())
+                for i, result in results:
+                    self._order.add(self.to_do[i][0], result)
+                    advance()
+                    self._complain(result)
+                    self._keep(self._order.ready())
+            except KeyboardInterrupt:
+                self._keep(self._order.rest())  # they waited only for those before them
+                raise
+            if not self.done:
+                raise InputError(f"none of {self.count} files could be used: see the lines above")
+
+    def kept(self) -> str:
+        """Say where the rows of a part are, and what became of the table that was there."""
+        if self._writer is None:
+            return ""
+        wanted, kept = self._writer.path, self._writer.kept
+        rows = "" if kept is None else f", kept in {kept}"
+        untouched = kept != wanted and os.path.lexists(wanted)
+        return f"{rows}; {wanted} is as before" if untouched else rows
+
+    def _complain(self, result: "FileResult") -> None:
+        if result.complaint:
+            complain(result.complaint)
+        self.failed += bool(result.error)
+
+    def _keep(self, finished: Iterable["FileResult"]) -> None:
         # What is printed can wait for its reader for ever, and must end by Ctrl-C.
-        with nullcontext() if writer is None else interruptions_held():
+        with nullcontext() if self._writer is None else interruptions_held():
             for result in finished:
                 if result.error:
                     continue
-                if writer is not None:
-                    writer.write(result.rows)
+                if self._writer is not None:
+                    self._writer.write(result.rows)
                 else:
                     for row in result.rows:
-                        print(msgspec.json.encode(row).decode(), flush=True)
-                done += 1
-
-    try:
-        with ExitStack() as stack:
-            if writer is not None:
-                stack.enter_context(finishing())
-                stack.enter_context(writer)
-            progress = stack.enter_context(
-                Progress(
-                    TextColumn("labelling"),
-                    BarColumn(),
-                    MofNCompleteColumn(),
-                    TimeRemainingColumn(),
-                    console=Console(stderr=True),
-                    transient=True,
-                    disable=is_quiet() or not sys.stderr.isatty(),
-                )
-            )
-            task = progress.add_task("labelling", total=len(files))
-            stack.enter_context(closing(results))
-            try:
-                for k, result in results:
-                    order.add(k, result)
-                    progress.advance(task)
-                    if result.complaint:
-                        complain(result.complaint)
-                    failed += bool(result.error)
-                    keep(order.ready())
-            except KeyboardInterrupt:
-                keep(order.rest())  # they are done, and waited only for those before them
-                raise
-            if not done:
-                raise InputError(f"none of {len(files)} files could be used: see the lines above")
-    except KeyboardInterrupt:
-        kept = "" if writer is None else _where(writer.path, writer.kept)
-        complain(f"interrupted: {done} of {len(files)} files are done{kept}")
-        return EXIT_INTERRUPTED
-    where = f" in {out}" if out is not None else ""
-    inform(f"{done} of {len(files)} files labelled{where}")
-    return EXIT_SOME_FAILED if failed else 0
+                        _print(row)
+                self.done += 1
 
 
-def _where(wanted: Path, kept: Path | None) -> str:
-    """Say where the rows of a part are, and what became of the table that was there."""
-    rows = "" if kept is None else f", kept in {kept}"
-    return (
-        rows if kept == wanted or not os.path.lexists(wanted) else f"{rows}; {wanted} is as before"
+def _print(row: dict[str, Any]) -> None:
+    # JSON is UTF-8, whatever the terminal takes: a path must be the path of the file.
+    line = msgspec.json.encode(row) + b"\n"
+    if hasattr(sys.stdout, "buffer"):
+        sys.stdout.buffer.write(line)
+    else:
+        sys.stdout.write(line.decode())
+    sys.stdout.flush()
+
+
+@contextmanager
+def _progress(total: int, done: int) -> Iterator[Any]:
+    """Show a bar in a terminal; yield what moves it on by a file."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
     )
+
+    with Progress(
+        TextColumn("labelling"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=is_quiet() or not sys.stderr.isatty(),
+    ) as progress:
+        task = progress.add_task("labelling", total=total, completed=done)
+        yield lambda: progress.advance(task)

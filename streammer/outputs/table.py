@@ -1,31 +1,19 @@
 """Tables on disk: CSV, JSON lines or Parquet, written beside and renamed when whole."""
 
-import csv
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
-
-import msgspec
+from typing import Any
 
 from streammer.errors import OutputError, UsageError
+from streammer.outputs.formats import TABLE_SUFFIXES, open_format
+from streammer.outputs.parts import Part, remove_left_over
+from streammer.schema import Column
 from streammer.system.signals import interruptions_held
 
-__all__ = ["TABLE_SUFFIXES", "TableWriter"]
-
-TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
-
-
-class _Format(Protocol):
-    survives: bool
-    """Whether what was written whole can be read after a write that failed."""
-    rows: int
-    """Rows written whole."""
-
-    def write(self, rows: Sequence[dict[str, Any]]) -> None: ...
-    def close(self) -> None: ...
+__all__ = ["TableWriter", "partial_name"]
 
 
 class TableWriter:
@@ -34,9 +22,10 @@ class TableWriter:
     Parameters
     ----------
     path : Path
-        Its suffix chooses the format.
-    columns : mapping of str to type
-        Names in order, each with float, int or str; any value may be None.
+        Its suffix chooses the format. Where it is a link, the file that it leads to is written.
+    columns : sequence of Column
+    resumed : bool
+        Whether the rows of the table that is there are among those that will be written.
 
     Raises
     ------
@@ -55,12 +44,15 @@ class TableWriter:
     -----
     An interruption (KeyboardInterrupt) or a full disk keeps the rows that were written: under
     the name of the table if there is none yet, otherwise beside it, as ``name.partial.csv``, so
-    that a part never takes the place of a whole. Parquet cannot be read without its end, for
+    that a part never takes the place of a whole. An interruption of a resumed table takes the place
+    of that table, all of whose rows it has. Parquet cannot be read without its end, for
     which a full disk has no room: it keeps rows on interruption only. Any other exception keeps
     nothing, and leaves what stood there before.
+
+    A file that takes the place of another has its permissions.
     """
 
-    def __init__(self, path: Path, columns: dict[str, type]) -> None:
+    def __init__(self, path: Path, columns: Sequence[Column], *, resumed: bool = False) -> None:
         if path.suffix not in TABLE_SUFFIXES:
             raise UsageError(
                 f"{path} ends in {path.suffix or 'no suffix'!r}: "
@@ -68,17 +60,24 @@ class TableWriter:
             )
         self.path = path
         self.kept: Path | None = None
+        self._target = Path(os.path.realpath(path)) if path.is_symlink() else path
         self._columns = columns
-        self._beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._resumed = resumed
         self._failure: OSError | None = None
 
     def __enter__(self) -> "TableWriter":
         try:
-            self._format = _open_format(self.path.suffix, self._beside, self._columns)
+            _check_replaceable(self._target)
+            self._part = Part(self._target, resumed=self._resumed)
         except OSError as error:
-            with suppress(OSError):
-                self._beside.unlink(missing_ok=True)
             raise self._refused(error) from error
+        try:
+            self._format = open_format(self.path.suffix, self._part.path, self._columns)
+        except BaseException as error:
+            self._part.close()
+            if isinstance(error, OSError):
+                raise self._refused(error) from error
+            raise
         return self
 
     def write(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -108,22 +107,23 @@ class TableWriter:
                     if self.rows and self._format.survives:
                         self._keep(self._free_name())
                 elif kind is None:
-                    self._keep(self.path)
+                    self._keep(self._target)
+                    remove_left_over(self._target)
                 elif interrupted and self.rows:
-                    self._keep(self._free_name())
+                    self._keep(self._target if self._resumed else self._free_name())
             except OSError as failure:
                 self._failure = self._failure or failure
             finally:
-                self._beside.unlink(missing_ok=True)
+                self._part.close()
         if self._failure is not None:
             raise self._refused(self._failure) from self._failure
 
     def _keep(self, path: Path) -> None:
-        os.replace(self._beside, path)
-        self.kept = path
+        self._part.become(path)
+        self.kept = self.path if path == self._target else path
 
     def _free_name(self) -> Path:
-        names = (self.path, *(_partial(self.path, k) for k in range(1, 100)))
+        names = (self._target, *(partial_name(self._target, k) for k in range(1, 100)))
         return next((name for name in names if not os.path.lexists(name)), names[-1])
 
     def _refused(self, error: OSError) -> OutputError:
@@ -134,95 +134,17 @@ class TableWriter:
         )
 
 
-def _partial(path: Path, k: int) -> Path:
+def partial_name(path: Path, k: int) -> Path:
+    """Return the name under which the part number `k` of an interrupted table is kept, from 1."""
     return path.with_name(f"{path.stem}.partial{k if k > 1 else ''}{path.suffix}")
 
 
-def _open_format(suffix: str, path: Path, columns: dict[str, type]) -> _Format:
-    if suffix == ".csv":
-        return _Csv(path, columns)
-    if suffix == ".jsonl":
-        return _JsonLines(path)
-    return _Parquet(path, columns)
-
-
-class _Lines:
-    """A file of lines, written without a buffer, that ends after the last whole one."""
-
-    survives = True
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
-        self._whole = 0
-        self.rows = 0
-
-    def append(self, line: bytes) -> None:
-        left = memoryview(line)
-        while left:
-            left = left[self._file.write(left) :]
-        self._whole += len(line)
-
-    def close(self) -> None:
-        try:
-            self._file.truncate(self._whole)
-        finally:
-            self._file.close()
-
-
-class _Csv(_Lines):
-    def __init__(self, path: Path, columns: dict[str, type]) -> None:
-        super().__init__(path)
-        self._writer = csv.DictWriter(_Encoded(self.append), list(columns))
-        try:
-            self._writer.writeheader()
-        except BaseException:
-            self.close()
-            raise
-
-    def write(self, rows: Sequence[dict[str, Any]]) -> None:
-        for row in rows:
-            self._writer.writerow(row)
-            self.rows += 1
-
-
-class _Encoded:
-    """What `csv` writes to: a line a call."""
-
-    def __init__(self, append: Callable[[bytes], None]) -> None:
-        self._append = append
-
-    def write(self, line: str) -> None:
-        self._append(line.encode())
-
-
-class _JsonLines(_Lines):
-    def write(self, rows: Sequence[dict[str, Any]]) -> None:
-        for row in rows:
-            self.append(msgspec.json.encode(row) + b"\n")
-            self.rows += 1
-
-
-class _Parquet:
-    survives = False
-
-    def __init__(self, path: Path, columns: dict[str, type]) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError as error:
-            raise UsageError(
-                "Parquet needs pyarrow, which is not installed: "
-                "pip install 'streammer[table]', or write .csv or .jsonl"
-            ) from error
-        self.rows = 0
-        types = {float: pyarrow.float64(), int: pyarrow.int64(), str: pyarrow.string()}
-        self._schema = pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
-        self._table = pyarrow.Table
-        self._writer = pyarrow.parquet.ParquetWriter(path, self._schema)
-
-    def write(self, rows: Sequence[dict[str, Any]]) -> None:
-        self._writer.write_table(self._table.from_pylist(list(rows), schema=self._schema))
-        self.rows += len(rows)
-
-    def close(self) -> None:
-        self._writer.close()
+def _check_replaceable(path: Path) -> None:
+    """Refuse before the work what could not be replaced after it."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+        raise OSError(f"it is {what}, a file is expected")

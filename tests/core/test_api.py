@@ -12,7 +12,7 @@ import soundfile
 from streammer import Subscriber, label, listen
 from streammer.bus import Publisher
 from streammer.errors import InputError, ModelError, UsageError
-from streammer.labelling.files import LabelWarning
+from streammer.labelling import LabelWarning
 from tests.core.tiny_model import build_tiny
 from tests.sounds import SR, make_song
 
@@ -128,7 +128,8 @@ def test_label_gives_a_dict_a_file_and_a_dict_a_step(tiny, song_wav):
     assert row["n_steps"] == len(steps) == 12
     assert row["duration_s"] == pytest.approx(6.0)
     counted = [s["valence"] for s in steps if s["state"] == "live"]
-    assert row["valence"] == pytest.approx(np.mean(counted))
+    assert row["valence"] == round(float(np.mean(counted)), 4)
+    assert row["state"] == "live"
     assert row["path"] == steps[0]["path"] == str(song_wav)
 
 
@@ -168,6 +169,14 @@ def test_label_warns_of_what_cannot_be_used_and_does_the_rest(tiny, tmp_path, so
         assert str(paths[k]) in line
         assert ("skipped" in line) == (k != 4)
     assert {w.filename for w in said} == {__file__}
+
+
+def test_label_warns_of_links_that_lead_nowhere(tiny, tmp_path, song):
+    soundfile.write(tmp_path / "ok.wav", song[: 2 * SR], SR)
+    (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    with pytest.warns(LabelWarning, match=r"skipped: .*gone\.wav: leads to .*nowhere\.wav"):
+        rows = list(label(tmp_path, model=tiny))
+    assert [r["path"] for r in rows] == [str(tmp_path / "ok.wav")]
 
 
 def test_label_refuses_when_nothing_can_be_used(tiny, tmp_path):

@@ -10,14 +10,14 @@ pytest.importorskip("resource", reason="this system has no limit on descriptors"
 BEGIN = """
 import os, resource, sys
 from streammer.bus import Publisher, Subscriber
-from streammer.errors import NetworkError
+from streammer.errors import LimitError
 make, left = sys.argv[1], int(sys.argv[2])
 last = os.dup(0)
 limit = last + left
 resource.setrlimit(resource.RLIMIT_NOFILE, (limit, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 try:
     Publisher("tcp://127.0.0.1:0") if make == "publisher" else Subscriber("tcp://127.0.0.1:5580")
-except NetworkError as error:
+except LimitError as error:
     print(limit, error)
 """
 
@@ -35,4 +35,4 @@ def test_exhausted_descriptors_are_named_with_their_limit(make, left):
     assert done.returncode == 0, done.stderr
     limit, _, message = done.stdout.partition(" ")
     assert "too many open files" in message
-    assert f"the descriptor limit is {limit}" in message
+    assert f"may open {limit}; raise the descriptor limit" in message

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 # a higher floor, nor from the room next door.
 FLOORS = (
     ("streammer", "errors", "clock", "system"),
-    ("config", "estimate"),
+    ("config", "estimate", "schema"),
     ("frontend", "audio"),
     ("sources", "inference", "bus"),
     ("engine",),
@@ -33,6 +33,7 @@ NEXT_DOOR = {
     "streammer",
     "config",
     "estimate",
+    "schema",
     "api",
     "cli",
     "__main__",

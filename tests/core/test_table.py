@@ -9,8 +9,13 @@ import pytest
 
 from streammer.errors import OutputError, UsageError
 from streammer.outputs.table import TableWriter
+from streammer.schema import Column
 
-COLUMNS = {"path": str, "valence": float, "n_steps": int}
+COLUMNS = (
+    Column("path", "text"),
+    Column("valence", "number", nullable=True),
+    Column("n_steps", "integer"),
+)
 ROWS = [
     {"path": "a, b.mp3", "valence": 0.25, "n_steps": 3},
     {"path": "c.wav", "valence": None, "n_steps": 1},
