@@ -25,10 +25,10 @@ import onnx
 import torch
 
 from offline.export.card import make_card, with_metrics
+from offline.export.metadata import with_metadata
 from offline.files import write_text, write_with
 from streammer.errors import ModelError, UsageError
 from streammer.frontend import FrontEnd, FrontEndSpec
-from streammer.inference import metadata as protobuf
 from streammer.inference.artefact import (
     CONTRACT,
     PROPERTY,
@@ -92,7 +92,7 @@ def export_model(
     shapes = [(s.frames_per_step(full.step_s), s.n_bins) for s in front_ends.values()]
     module = module.eval()
     data = _trace(module, list(front_ends), shapes)
-    data = protobuf.with_metadata(data, {PROPERTY: _encoded(full)})
+    data = with_metadata(data, {PROPERTY: _encoded(full)})
     check_graph(data, path)
     model = build_model(data, path)
     error = parity(model, module)
@@ -142,11 +142,11 @@ def attach_metrics(path: Path, metrics: Mapping[str, Any]) -> Path:
     meta = parse_metadata(data, path)
     # Old metrics are replaced, so only the card must still be the artefact's own.
     bare = msgspec.structs.replace(meta, metrics={})
-    data = protobuf.with_metadata(data, {PROPERTY: _encoded(bare)})
+    data = with_metadata(data, {PROPERTY: _encoded(bare)})
     check_card(data, path)
     tree = {**_plain(metrics), "artefact_hash": graph_hash(data)}
     meta = msgspec.structs.replace(meta, metrics=tree)
-    data = protobuf.with_metadata(data, {PROPERTY: _encoded(meta)})
+    data = with_metadata(data, {PROPERTY: _encoded(meta)})
     parse_metadata(data, path)
     card = with_metrics(card_path(path).read_text(encoding="utf-8"), tree)
     write_with(path, lambda part: _write(part, data))

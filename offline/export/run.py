@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from offline.evaluation.evaluate import read_scores
+from offline.export.metadata import with_metadata
 from offline.export.onnx import attach_metrics, export_model
 from offline.files import write_with
 from offline.recipes.recipe import Recipe
 from offline.runs import Run
 from streammer.errors import InputError, UsageError
-from streammer.inference import metadata as protobuf
 from streammer.inference.artefact import PROPERTY, card_path, read_artefact, read_metadata
 
 __all__ = ["artefact_name", "export_run", "is_causal", "stepping_module"]
@@ -142,9 +142,7 @@ def _marked(made: Path, target: Path) -> Path:
     import msgspec
 
     meta = msgspec.structs.replace(read_metadata(made), causal=False)
-    data = protobuf.with_metadata(
-        read_artefact(made), {PROPERTY: msgspec.json.encode(meta).decode()}
-    )
+    data = with_metadata(read_artefact(made), {PROPERTY: msgspec.json.encode(meta).decode()})
     card = card_path(made).read_text(encoding="utf-8")
     note = "\n**Not causal: it needs the whole sequence first and is refused live.**\n"
     head, rest = card.split("\n", 1)

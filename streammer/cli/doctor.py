@@ -26,6 +26,14 @@ PACKAGES = (
 CODECS = ("aac", "flac", "mp3", "opus", "vorbis")
 
 
+_COMPLETIONS = {
+    "bash": ".local/share/bash-completion/completions/streammer",
+    "zsh": ".zfunc/_streammer",
+    "fish": ".config/fish/completions/streammer.fish",
+}
+"""Shell -> the file, seen from home, that `streammer completion --help` puts its words into."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that was examined.
@@ -73,10 +81,13 @@ def examine() -> Iterator[Finding]:
         try:
             yield look(what)
         except Exception as error:  # a doctor does not fall ill of what it finds
-            text = " ".join(str(error).split()) or type(error).__name__
             vital = what in _VITAL
             mend = "pip install --force-reinstall streammer" if vital else ""
-            yield Finding(what, "broken" if vital else "absent", text, mend)
+            yield Finding(what, "broken" if vital else "absent", _flat(error), mend)
+
+
+def _flat(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _streammer(what: str) -> Finding:
@@ -117,6 +128,18 @@ def _model(what: str) -> Finding:
     return Finding(what, "works", f"{meta.name} {meta.version}, ready in {took:.1f} s")
 
 
+def _models(what: str) -> Finding:
+    from streammer.inference.artefact import list_zoo, parse_metadata, read_artefact
+    from streammer.inference.validate import check_hash
+
+    names = []
+    for name, path in list_zoo().items():
+        data = read_artefact(path)
+        check_hash(data, parse_metadata(data, path), path)
+        names.append(name)
+    return Finding(what, "works", f"{', '.join(names)}: undamaged, by their hashes")
+
+
 def _kernels(what: str) -> Finding:
     from streammer.frontend import kernels
 
@@ -139,17 +162,32 @@ def _files(what: str) -> Finding:
     import av
     import soundfile
 
+    from streammer.sources.trial import FORMATS, decode_own
+
     versions = av.library_versions
     ffmpeg = ", ".join(
         f"{name} {'.'.join(map(str, versions[name]))}" for name in ("libavcodec", "libavformat")
     )
-    lacking = [codec for codec in CODECS if codec not in av.codecs_available]
     detail = f"libsndfile {soundfile.__libsndfile_version__}, {ffmpeg}"
-    if lacking:
-        return Finding(
-            what, "absent", f"{detail}; no {', '.join(lacking)}", "pip install --upgrade av"
-        )
-    return Finding(what, "works", f"{detail}; {', '.join(CODECS)}")
+    trouble = [f"no {codec}" for codec in CODECS if codec not in av.codecs_available]
+    for suffix in FORMATS:
+        try:
+            decode_own(suffix)
+        except Exception as error:  # whatever a library raises, the other formats are tried
+            trouble.append(f"{suffix} {_flat(error)}")
+    if trouble:
+        mend = "pip install --upgrade soundfile av"
+        return Finding(what, "absent", f"{detail}; {'; '.join(trouble)}", mend)
+    return Finding(what, "works", f"{detail}; {', '.join(FORMATS)} decoded; {', '.join(CODECS)}")
+
+
+def _tables(what: str) -> Finding:
+    try:
+        import pyarrow
+    except ImportError:
+        mend = "pip install 'streammer[table]'"
+        return Finding(what, "absent", "pyarrow is missing; CSV and JSON lines do without", mend)
+    return Finding(what, "works", f"pyarrow {pyarrow.__version__}: label --out moods.parquet")
 
 
 def _urls(what: str) -> Finding:
@@ -160,6 +198,18 @@ def _urls(what: str) -> Finding:
             what, "absent", "this PyAV has no HLS", "pip install --only-binary=:all: --upgrade av"
         )
     return Finding(what, "works", "http, https, Icecast, HLS")
+
+
+def _completion(what: str) -> Finding:
+    shell = Path(os.environ.get("SHELL", "")).name
+    if shell not in _COMPLETIONS:
+        names = "|".join(_COMPLETIONS)
+        return Finding(what, "absent", "the shell is not known", f"streammer completion {names}")
+    file = Path.home() / _COMPLETIONS[shell]
+    if not file.is_file():
+        make = f"streammer completion {shell} > {file}"
+        return Finding(what, "absent", f"{shell} does not complete streammer yet", make)
+    return Finding(what, "works", f"{shell}, by {file}")
 
 
 def _microphone(what: str) -> Finding:
@@ -208,11 +258,14 @@ _EXAMINATIONS: dict[str, Callable[[str], Finding]] = {
     "streammer": _streammer,
     "packages": _packages,
     "default model": _model,
+    "models": _models,
     "kernels": _kernels,
     "audio files": _files,
     "URLs": _urls,
+    "Parquet tables": _tables,
     "microphone": _microphone,
     "GPU": _gpu,
     "bus": _bus,
+    "shell completion": _completion,
 }
-_VITAL = frozenset({"streammer", "default model"})
+_VITAL = frozenset({"streammer", "default model", "models"})

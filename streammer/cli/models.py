@@ -17,6 +17,7 @@ from streammer.inference.artefact import (
     read_metadata,
     zoo_dir,
 )
+from streammer.inference.trial import try_artefact
 
 __all__ = ["models"]
 
@@ -41,9 +42,7 @@ def models(
         try:
             path = find_artefact(name)
             if check:
-                from streammer.inference.audit import check_artefact
-
-                check_artefact(path)
+                try_artefact(path)
             rows.append(_row(path))
         except ModelError as error:
             complain(error)

@@ -1,5 +1,11 @@
-"""All that contract 1 asks of an artefact, for `streammer models --check` and the laboratory."""
+"""All that contract 1 asks of an artefact, for the laboratory and, in a process, `models --check`.
 
+As a program it tries the model that comes on stdin, see `streammer.inference.trial`.
+"""
+
+import faulthandler
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +15,12 @@ from streammer.inference.artefact import in_zoo, read_artefact
 from streammer.inference.model import Model, build_model
 from streammer.inference.validate import check_card, check_graph
 
-__all__ = ["TOLERANCE", "check_artefact"]
+__all__ = ["TOLERANCE", "check_artefact", "main"]
 
 TOLERANCE = 1e-5
 """How much an output may depend on the batch that it is stepped in."""
 
-_BATCH = 4
-_STEPS = 6
+_BATCH, _STEPS = 4, 6
 
 
 def check_artefact(path: Path) -> Model:
@@ -26,9 +31,16 @@ def check_artefact(path: Path) -> Model:
     ModelError
         For the first thing that is wrong, in one line.
     """
-    data = read_artefact(path)
+    return _audit(read_artefact(path), path)
+
+
+def _open(data: bytes, path: Path) -> Model:
     check_graph(data, path)
-    model = build_model(data, path)
+    return build_model(data, path)
+
+
+def _audit(data: bytes, path: Path) -> Model:
+    model = _open(data, path)
     if in_zoo(path) and model.meta.name != path.stem:
         raise ModelError(
             f"{path}: calls itself {model.meta.name!r}, expected {path.stem!r} as its file"
@@ -64,3 +76,25 @@ def _check_steps(model: Model) -> None:
                 raise ModelError(f"{model.path}: {name} is {values.min():.3g}, expected above 0")
             if name.startswith("p_") and not ((values >= 0) & (values <= 1)).all():
                 raise ModelError(f"{model.path}: {name} leaves 0 to 1, expected a probability")
+
+
+def main() -> int:
+    """Try the model on stdin, as ``open|audit PATH LIMIT_S``; say on stdout what is wrong with it.
+
+    A thread outside of Python ends the process where a library does not return and nobody waits.
+    """
+    what, path, limit_s = sys.argv[1:]
+    with Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(float(limit_s) + 5.0, exit=True, file=nowhere)
+        try:
+            {"open": _open, "audit": _audit}[what](sys.stdin.buffer.read(), Path(path))
+        except ModelError as error:
+            sys.stdout.buffer.write(str(error).encode(errors="replace"))
+            return ModelError.exit_code
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,9 +1,8 @@
 """The outermost fields of a serialized ONNX model: its metadata, and everything but its metadata.
 
-Listing a zoo, hashing a graph and attaching metrics to it need no more of the format than the
-chain of top-level fields. Reading them here costs microseconds instead of the import of the onnx
-package, and rewriting the metadata leaves every other byte as it was, so that the hash of a graph
-does not depend on how some version of a library serializes it.
+Listing a zoo and hashing a graph need no more of the format than the chain of top-level fields.
+Reading them here costs microseconds instead of the import of the onnx package, and the hash of a
+graph does not depend on how some version of a library serializes it. The laboratory writes them.
 
 References
 ----------
@@ -15,7 +14,7 @@ References
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Malformed", "body", "metadata", "with_metadata"]
+__all__ = ["Malformed", "body", "metadata"]
 
 _METADATA_PROPS = 14
 _KEY, _VALUE = 1, 2
@@ -57,15 +56,6 @@ def body(data: bytes) -> Iterator[memoryview]:
     for field in _fields(data):
         if not _is_metadata(field):
             yield view[field.start : field.end]
-
-
-def with_metadata(data: bytes, properties: dict[str, str]) -> bytes:
-    """Return the model with these metadata properties and no others; all else keeps its bytes."""
-    entries = [
-        _tagged(_METADATA_PROPS, _tagged(_KEY, key.encode()) + _tagged(_VALUE, value.encode()))
-        for key, value in properties.items()
-    ]
-    return b"".join([*body(data), *entries])
 
 
 def _is_metadata(field: _Field) -> bool:
@@ -120,16 +110,3 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if shift > 63:
             break
     raise Malformed(f"the number before byte {at} has no end")
-
-
-def _tagged(number: int, payload: bytes) -> bytes:
-    return _encoded(number << 3 | _BYTES) + _encoded(len(payload)) + payload
-
-
-def _encoded(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

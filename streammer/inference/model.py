@@ -19,8 +19,9 @@ from streammer.inference.artefact import (
     parse_metadata,
     read_artefact,
 )
-from streammer.inference.layout import Layout, check_layout, following
-from streammer.inference.ort import one_line, open_session, runtime
+from streammer.inference.ort import open_session, run_session, runtime
+from streammer.inference.trial import try_model
+from streammer.inference.validate import Layout, check_hash, check_layout, following
 
 __all__ = ["Model", "ModelState", "load_model"]
 
@@ -97,6 +98,21 @@ class Model:
             raise UsageError(f"batch is {batch!r}, expected a whole number from 1")
         return tuple(np.zeros((batch, *shape), np.float32) for shape in self.state_shapes.values())
 
+    def batch_of(self, features: Mapping[str, Float32]) -> int:
+        """Return the batch size of `features`, or raise `UsageError` if they do not fit."""
+        if features.keys() != self.feature_shapes.keys():
+            raise UsageError(
+                f"features are {', '.join(features) or 'none'}, "
+                f"expected {', '.join(self.feature_shapes)}"
+            )
+        batch = -1
+        for name, (frames, bins) in self.feature_shapes.items():
+            array = features[name]
+            if batch < 0 and isinstance(array, np.ndarray) and array.ndim == 3 and len(array):
+                batch = len(array)
+            _check_array(name, array, (batch, frames, bins))
+        return batch
+
     def step(
         self, features: Mapping[str, Float32], state: Sequence[Float32]
     ) -> tuple[Float32, ModelState]:
@@ -120,7 +136,7 @@ class Model:
         UsageError
             If a name, shape or type is not what the model takes.
         """
-        batch = check_features(self, features)
+        batch = self.batch_of(features)
         if len(state) != len(self.state_shapes):
             raise UsageError(
                 f"state has {len(state)} arrays, expected {len(self.state_shapes)}: "
@@ -130,39 +146,8 @@ class Model:
         for (name, shape), array in zip(self.state_shapes.items(), state, strict=True):
             _check_array(name, array, (batch, *shape))
             feeds[name] = array
-        mood, *new = run(self.session, self.output_names, feeds, self.meta.name)
+        mood, *new = run_session(self.session, self.output_names, feeds, self.meta.name)
         return mood, tuple(new)
-
-
-def check_features(model: Model, features: Mapping[str, Float32]) -> int:
-    """Return the batch size of `features`, or raise `UsageError` if the model cannot take them."""
-    if features.keys() != model.feature_shapes.keys():
-        raise UsageError(
-            f"features are {', '.join(features) or 'none'}, "
-            f"expected {', '.join(model.feature_shapes)}"
-        )
-    batch = -1
-    for name, (frames, bins) in model.feature_shapes.items():
-        array = features[name]
-        if batch < 0 and isinstance(array, np.ndarray) and array.ndim == 3 and len(array):
-            batch = len(array)
-        _check_array(name, array, (batch, frames, bins))
-    return batch
-
-
-def run(
-    session: Any,
-    outputs: list[str],
-    feeds: Mapping[str, Any],
-    label: str,
-    options: Any = None,
-) -> list[Float32]:
-    """Run a session; what it raises becomes a `ModelError` of one line."""
-    try:
-        result: list[Float32] = session.run(outputs, feeds, options)
-    except Exception as error:
-        raise ModelError(f"{label}: a step fails: {one_line(error)}") from error
-    return result
 
 
 def _check_array(name: str, array: object, shape: tuple[int, ...]) -> None:
@@ -176,8 +161,9 @@ def _check_array(name: str, array: object, shape: tuple[int, ...]) -> None:
 def load_model(name_or_path: str | os.PathLike[str] = "default") -> Model:
     """Find, check and open a model.
 
-    A file from outside the package is checked with the onnx package before ONNX Runtime sees it;
-    then every artefact is checked against its own metadata and stepped once.
+    A file from outside the package is checked with the onnx package, opened and stepped in a
+    process of its own first, see `streammer.inference.trial`; then every artefact is checked
+    against its own metadata and hash, and stepped once.
 
     Parameters
     ----------
@@ -193,9 +179,7 @@ def load_model(name_or_path: str | os.PathLike[str] = "default") -> Model:
     path = find_artefact(name_or_path)
     data = read_artefact(path)
     if not in_zoo(path):
-        from streammer.inference.validate import check_graph
-
-        check_graph(data, path)
+        try_model(data, path)
     return build_model(data, path)
 
 
@@ -207,6 +191,7 @@ def build_model(data: bytes, path: Path) -> Model:
             f"{path}: model {meta.name} is not causal: it hears the future and cannot run on a "
             "stream; expected causal true"
         )
+    check_hash(data, meta, path)
     front_ends = _front_ends(meta, path)
     session = open_session(data, str(path))
     layout = check_layout(session, meta, front_ends, path)
@@ -258,7 +243,7 @@ def _run_for(limit_s: float, model: Model, feeds: Mapping[str, Float32]) -> list
     late.daemon = True
     late.start()
     try:
-        return run(model.session, model.output_names, feeds, str(model.path), options)
+        return run_session(model.session, model.output_names, feeds, str(model.path), options)
     except ModelError as error:
         if options.terminate:
             raise ModelError(

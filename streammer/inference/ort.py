@@ -1,12 +1,16 @@
 """Opening an ONNX Runtime session: quiet, one thread, errors of one line."""
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from streammer.errors import ModelError, UsageError
 from streammer.system.stderr import quiet
 
-__all__ = ["DEVICES", "one_line", "open_session", "runtime"]
+__all__ = ["DEVICES", "one_line", "open_session", "run_session", "runtime"]
 
 DEVICES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """Device -> name of its execution provider."""
@@ -76,6 +80,21 @@ def open_session(data: bytes, label: str, device: str = "cpu") -> Any:
             "libraries, or use device 'cpu'"
         )
     return session
+
+
+def run_session(
+    session: Any,
+    outputs: Sequence[str],
+    feeds: Mapping[str, Any],
+    label: str,
+    options: Any = None,
+) -> list[npt.NDArray[np.float32]]:
+    """Run a session; what it raises becomes a `ModelError` of one line."""
+    try:
+        result: list[npt.NDArray[np.float32]] = session.run(outputs, feeds, options)
+    except Exception as error:
+        raise ModelError(f"{label}: a step fails: {one_line(error)}") from error
+    return result
 
 
 def one_line(error: BaseException) -> str:

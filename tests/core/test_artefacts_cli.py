@@ -122,9 +122,9 @@ def test_a_missing_card_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("0" * 64, r"its metrics has artefact_hash 000000000000…, expected .*another graph"),
-        (None, "its metrics has no artefact_hash, expected"),
-        (7, "its metrics has no artefact_hash, expected"),
+        ("0" * 64, r"its metrics have artefact_hash 000000000000…, expected .*another graph"),
+        (None, "its metrics have no artefact_hash, expected"),
+        (7, "its metrics have no artefact_hash, expected"),
     ],
 )
 def test_metrics_of_another_graph_are_refused(tmp_path, given, message):

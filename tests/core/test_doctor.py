@@ -4,6 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from streammer.cli.doctor import examine
+from streammer.errors import InputError
+from streammer.sources import trial
+from streammer.sources.trial import FORMATS, decode_own
 
 
 def run_cli(code_before, *args, path=""):
@@ -26,8 +34,9 @@ def test_the_doctor_finds_what_works_and_says_how_to_mend_what_does_not(tmp_path
     done = run_cli("", "doctor", "--json", path=tmp_path)
     rows = {row["what"]: row for row in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 0
-    assert {"streammer", "packages", "default model", "kernels", "audio files", "URLs",
-            "microphone", "GPU", "bus"} == set(rows)  # fmt: skip
+    assert {"streammer", "packages", "default model", "models", "kernels", "audio files", "URLs",
+            "Parquet tables", "microphone", "GPU", "bus",
+            "shell completion"} == set(rows)  # fmt: skip
     assert rows["default model"]["state"] == "works"
     assert rows["audio files"]["state"] == "works"
     assert rows["microphone"]["state"] == "absent"
@@ -59,3 +68,53 @@ def test_the_doctor_fails_only_when_nothing_can_work():
     assert done.returncode == 5
     assert "!!  default model: default is gone" in done.stdout
     assert "bus" in done.stdout
+
+
+def test_the_doctor_decodes_a_small_mp3_ogg_and_flac_of_its_own():
+    deaf = (
+        "import soundfile\n"
+        "import streammer.sources.av_decode\n"
+        "import streammer.sources.trial\n"
+        "def refuse(*_args, **_options):\n"
+        "    raise TypeError('unexpected keyword')\n"
+        "streammer.sources.trial.open_container = refuse\n"
+    )
+    done = run_cli(deaf, "doctor", "--json")
+    (row,) = [r for r in map(json.loads, done.stdout.splitlines()) if r["what"] == "audio files"]
+    assert row["state"] == "absent"
+    for suffix in ("mp3", "ogg", "flac"):
+        assert f"{suffix} unexpected keyword" in row["detail"]
+    assert "pip install" in row["mend"]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_what_is_decoded_to_another_sound_is_noticed(suffix, monkeypatch):
+    decode_own(suffix)
+    monkeypatch.setattr(trial, "TONE_HZ", 440.0)
+    encoded = trial._encoded(suffix)
+    monkeypatch.undo()
+    monkeypatch.setattr(trial, "_encoded", lambda _: encoded)
+    with pytest.raises(InputError, match="decoded to another sound"):
+        decode_own(suffix)
+
+
+def test_the_doctor_names_what_parquet_needs(tmp_path):
+    (tmp_path / "pyarrow.py").write_text("raise ImportError('no pyarrow')\n")
+    done = run_cli("", "doctor", "--json", path=tmp_path)
+    (row,) = [r for r in map(json.loads, done.stdout.splitlines()) if r["what"] == "Parquet tables"]
+    assert row["state"] == "absent"
+    assert "streammer[table]" in row["mend"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_doctor_names_the_completion_of_the_shell(shell, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHELL", f"/bin/{shell}")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    (absent,) = [f for f in examine() if f.what == "shell completion"]
+    assert absent.state == "absent"
+    assert absent.mend.startswith(f"streammer completion {shell} > ")
+    file = Path(absent.mend.partition(" > ")[2])
+    file.parent.mkdir(parents=True)
+    file.touch()
+    (works,) = [f for f in examine() if f.what == "shell completion"]
+    assert works.state == "works"

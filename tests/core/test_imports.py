@@ -155,7 +155,7 @@ def test_the_engine_takes_the_backend_that_it_is_given():
 
 def test_a_shape_check_compiles_no_kernel():
     assert "numba" not in loaded_by(
-        "import streammer.inference.layout, streammer.inference.artefact"
+        "import streammer.inference.validate, streammer.inference.artefact"
     )
 
 

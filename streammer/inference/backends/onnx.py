@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streammer.errors import UsageError
-from streammer.inference.model import Model, check_features, run
-from streammer.inference.ort import open_session
+from streammer.inference.model import Model
+from streammer.inference.ort import open_session, run_session
 
 __all__ = ["OnnxBackend"]
 
@@ -99,14 +99,16 @@ class OnnxBackend:
             If ONNX Runtime fails; no state has changed then.
         """
         self._check(slots)
-        batch = check_features(self.model, features)
+        batch = self.model.batch_of(features)
         if batch != len(slots):
             raise UsageError(f"features have a batch of {batch}, expected {len(slots)} slots")
         rows = _rows(slots)
         feeds: dict[str, Float32] = dict(features)
         for name, states in self._states.items():
             feeds[name] = states[rows]
-        mood, *new = run(self._session, self.model.output_names, feeds, self.model.meta.name)
+        mood, *new = run_session(
+            self._session, self.model.output_names, feeds, self.model.meta.name
+        )
         for states, value in zip(self._states.values(), new, strict=True):
             states[rows] = value
         return mood
