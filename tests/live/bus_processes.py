@@ -11,12 +11,19 @@ from collections.abc import Iterator
 class Process:
     """A running program whose stdout is read line by line."""
 
-    def __init__(self, *command: object, stdout: int = subprocess.PIPE) -> None:
+    def __init__(
+        self,
+        *command: object,
+        stdout: int = subprocess.PIPE,
+        stdin: int = subprocess.DEVNULL,
+        group: bool = False,
+    ) -> None:
         self.popen = subprocess.Popen(
             [*map(str, command)],
             stdout=stdout,
             stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
+            start_new_session=group,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
         )
         self._err: list[bytes] = []
