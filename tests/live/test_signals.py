@@ -130,7 +130,9 @@ def test_a_second_signal_ends_at_once_while_a_read_blocks_in_the_kernel(start, s
     listener = start(sys.executable, "-c", BLOCKED, song_wav)
     listener.await_err("it reads", PATIENCE_S)
     listener.send(number)
-    listener.send(number)  # as `timeout` and closing terminals send theirs: this is the first, still
+    listener.send(
+        number
+    )  # as `timeout` and closing terminals send theirs: this is the first, still
     time.sleep(BEYOND_REPEAT_S)
     assert listener.popen.poll() is None
     assert listener.end(number, PATIENCE_S) == 130
