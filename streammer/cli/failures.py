@@ -6,12 +6,15 @@ import sys
 import traceback
 
 from streammer.cli.messages import complain
-from streammer.errors import OutputError, StreammerError
+from streammer.errors import OutputError, StreammerError, UsageError
 from streammer.system.limits import limit_behind
 
 __all__ = ["EXIT_BUG", "close_stdout", "report"]
 
 EXIT_BUG = 70
+
+_NO_NAME = {errno.ENAMETOOLONG, errno.ELOOP}
+"""A name that is too long, or of links that lead in a circle."""
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 """No room on the disk, beyond the limit of a file, beyond the quota of the user."""
@@ -42,6 +45,10 @@ def _known(error: Exception) -> StreammerError | None:
         return limit
     if isinstance(error, StreammerError):
         return error
+    if isinstance(error, OSError) and error.errno in _NO_NAME:
+        return UsageError(
+            f"{error.filename} is no name that this system takes ({error.strerror}): choose another"
+        )
     if isinstance(error, OSError) and error.errno in _FULL:
         close_stdout()
         named = f" to {error.filename}" if error.filename else ""

@@ -242,8 +242,16 @@ class Converter:
         return np.repeat(y.mean(axis=1, keepdims=True), self._channels, axis=1)
 
 
+def _planes(frame: Any) -> npt.NDArray[Any]:
+    if not frame.format.name.startswith("s64"):  # which PyAV does not convert
+        planes: npt.NDArray[Any] = frame.to_ndarray()
+        return planes
+    n = frame.samples * (1 if frame.format.is_planar else frame.layout.nb_channels)
+    return np.stack([np.frombuffer(plane, np.int64, n) for plane in frame.planes])
+
+
 def _to_float(frame: Any) -> Float32:
-    y = frame.to_ndarray()
+    y = _planes(frame)
     y = y.T if frame.format.is_planar else y.reshape(-1, frame.layout.nb_channels)
     kind = frame.format.name.removesuffix("p")
     if kind not in _SCALE:

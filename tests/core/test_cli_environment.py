@@ -39,6 +39,22 @@ def test_a_malformed_name_of_a_source_is_one_line(streammer_cli, source, code):
     assert "bug" not in ran.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("label", 300 * "b"),
+        ("label", "SONG", "--jobs", 1, "--out", 300 * "b" + ".csv"),
+        ("listen", "SONG", "--pace", "fast", "--no-publish", "--model", 300 * "b"),
+        ("models", "--check", 300 * "b"),
+    ],
+)
+def test_a_name_that_is_too_long_for_the_system_is_one_line(streammer_cli, song_wav, words):
+    ran = streammer_cli(*(song_wav if word == "SONG" else word for word in words))
+    assert ran.code in (2, 3, 4, 5), ran.err
+    assert "too long" in ran.err
+    assert "bug" not in ran.err
+
+
 def test_names_that_the_terminal_cannot_show_are_escaped_and_every_file_is_done(
     streammer_cli, song_wav, tmp_path
 ):

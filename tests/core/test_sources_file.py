@@ -1,6 +1,7 @@
 """Files: what can be decoded is used, what cannot is said in one line, the terminal stays clean."""
 
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -349,3 +350,13 @@ def test_names_that_stand_for_nothing_are_refused(name):
 def test_a_rate_is_for_arrays_only():
     with pytest.raises(UsageError, match="arrays only"):
         open_source("song.wav", sr=44100, clock=FakeClock())
+
+
+def test_a_wav_of_64_bit_integers_is_heard(tmp_path):
+    y = np.round(2.0**40 * np.sin(np.arange(44100) / 10)).astype("<i8") << 20
+    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + y.nbytes, b"WAVE", b"fmt ", 16, 1, 1,
+                       44100, 8 * 44100, 8, 64, b"data", y.nbytes)  # fmt: skip
+    path = tmp_path / "wide.wav"
+    path.write_bytes(head + y.tobytes())
+    _, samples, _ = hear(path)
+    np.testing.assert_allclose(samples[:, 0], y / 2.0**63, atol=1e-7)
