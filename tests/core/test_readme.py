@@ -14,7 +14,7 @@ import pytest
 
 from streammer import errors
 from streammer.bus import Publisher
-from streammer.cli import _app
+from streammer.cli.commands import build_app
 from streammer.clock import SystemClock
 from streammer.estimate import STATES, MoodEstimate, new_epoch
 
@@ -131,7 +131,7 @@ def commands():
 @pytest.mark.parametrize("line", list(commands()))
 def test_a_command_that_is_shown_has_these_options(line):
     tokens = ["stdin:" if t == "-" else t for t in shlex.split(line)[1:]]
-    _app().parse_args(tokens, exit_on_error=False, print_error=False)
+    build_app().parse_args(tokens, exit_on_error=False, print_error=False)
 
 
 def test_make_targets_that_are_shown_exist():
