@@ -176,7 +176,7 @@ def _filter(p: Any, weights: Any, bands: Any, total: Any, out: Any) -> None:
 def _ln(x: Any) -> Any:
     """Natural logarithm of a normal float32, within 1 ulp or so: S. Moshier's Cephes, `logf`."""
     # The C library's would do, but its vector forms round otherwise than its scalar one.
-    bits = f32(x).view(np.int32)
+    bits: Any = f32(x).view(np.int32)  # stubs of numpy differ on what may be done to it
     z = np.int32((bits & 0x007FFFFF) | 0x3F000000).view(np.float32)  # in [1/2, 1)
     low = z < f32(0.70710678118654752)
     e = f32((bits >> 23) - (127 if low else 126))
