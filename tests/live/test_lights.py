@@ -1,0 +1,159 @@
+"""The lights and pictures of the how-tos: colours span the range of the room, and come to rest.
+
+Each recipe runs as a user runs it, beside a real publisher.
+"""
+
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from streammer.bus import Publisher
+from streammer.clock import SystemClock
+from streammer.estimate import MoodEstimate, new_epoch, quadrant_of
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+HUE = re.compile(r"hue +(-?[\d.]+)")
+REST_HUE = 40.0
+
+
+def swing(seq, period):
+    return math.sin(2 * math.pi * seq / period)
+
+
+def two_halves(seq):
+    return 1.0 if seq // 40 % 2 else -1.0
+
+
+STREAMS = {
+    "a set from calm to wild": lambda k: (0.5 * swing(k, 90), 0.7 * swing(k, 70), None),
+    "a night of one genre": lambda k: (
+        0.12 + 0.04 * swing(k, 80), 0.3 + 0.05 * swing(k, 60), 0.66 + 0.06 * swing(k, 80),
+    ),
+    "sad songs only": lambda k: (
+        -0.3 + 0.1 * swing(k, 70), -0.4 + 0.1 * swing(k, 90), 0.2 + 0.1 * swing(k, 70),
+    ),
+    "two moods with a cut between them": lambda k: (
+        0.2 * two_halves(k), 0.4 * two_halves(k), 0.5 + 0.4 * two_halves(k),
+    ),
+    "angry music, of which only p_positive says so": lambda k: (
+        0.12, 0.5 + 0.1 * swing(k, 30), 0.3 + 0.25 * swing(k, 60),
+    ),
+}  # fmt: skip
+
+
+def mood(epoch, seq, valence, arousal, p_positive):
+    now = 1.8e9 + 0.5 * seq  # two a second, as the programs are told, whatever the pace here
+    return MoodEstimate(
+        stream="main", epoch=epoch, seq=seq, t_audio_s=0.5 * (seq + 1), t_capture=now,
+        t_publish=now, valence=valence, arousal=arousal, sigma_valence=0.2, sigma_arousal=0.2,
+        p_positive=p_positive, p_energetic=None, quadrant=quadrant_of(valence, arousal),
+        state="live", level_dbfs=-20.0, lag_ms=1.0, model="default", lost_samples=0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def play():
+    """Publish a stream of moods, fast, until the test is over; return the endpoint."""
+    stop, threads, buses = threading.Event(), [], []
+
+    def begin(moods, period_s):
+        bus, epoch = Publisher("tcp://127.0.0.1:0"), new_epoch(SystemClock())
+
+        def run():
+            seq = 0
+            while not stop.wait(period_s):
+                bus.publish(mood(epoch, seq, *moods(seq)))
+                seq += 1
+
+        buses.append(bus)
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        return bus.endpoint
+
+    yield begin
+    stop.set()
+    for thread in threads:
+        thread.join()
+    for bus in buses:
+        bus.close()
+
+
+def python_recipe(name):
+    return lambda endpoint: [sys.executable, "-u", EXAMPLES / name, endpoint]
+
+
+def shell_recipe(endpoint):
+    if not (shutil.which("jq") and shutil.which("bash")):
+        pytest.skip("jq or bash is not installed (apt install jq)")
+    return ["bash", EXAMPLES / "lights.sh", endpoint]
+
+
+RECIPES = {
+    "lights.py": python_recipe("lights.py"),
+    "visuals.py": python_recipe("visuals.py"),
+    "lights.sh": shell_recipe,
+}
+
+
+@pytest.fixture
+def hues():
+    """Run a recipe; return an iterator of the hues that it prints."""
+    running = []
+
+    def run(name, endpoint):
+        command = [*map(str, RECIPES[name](endpoint))]
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            env={**os.environ, "PATH": path},
+        )  # fmt: skip
+        watchdog = threading.Timer(90.0, os.killpg, (process.pid, signal.SIGKILL))
+        watchdog.start()
+        running.append((process, watchdog))
+        return (float(HUE.search(line).group(1)) for line in process.stdout)
+
+    yield run
+    for process, watchdog in running:
+        watchdog.cancel()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("stream", STREAMS)
+def test_the_colours_span_the_range_of_the_room(name, stream, play, hues):
+    # Pictures glide by the clock, in .8 s, and would smooth moods away that came 50 times a second.
+    shown = hues(name, play(STREAMS[stream], 0.1 if name == "visuals.py" else 0.02))
+    assert next(shown) == pytest.approx(REST_HUE, abs=1.0)  # a first scene before any music
+    next(hue for hue in shown if abs(hue - REST_HUE) > 2.0)
+    lowest, highest = math.inf, -math.inf
+    for hue in shown:
+        lowest, highest = min(lowest, hue), max(highest, hue)
+        if highest - lowest > 120.0:
+            break
+    assert highest - lowest > 120.0
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_killed_publisher_brings_the_resting_scene(name, publish, hues):
+    publisher, endpoint = publish()
+    shown = hues(name, endpoint)
+    next(hue for hue in shown if abs(hue - REST_HUE) > 30.0)
+    publisher.send(signal.SIGKILL)
+    publisher.wait()
+    killed = time.monotonic()
+    for hue in shown:
+        if abs(hue - REST_HUE) < 1.0 and time.monotonic() - killed > 1.5:
+            break
+    assert hue == pytest.approx(REST_HUE, abs=1.0)
