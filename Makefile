@@ -30,7 +30,7 @@ lint: $(VENV)/.dev
 	$(PY) -m mypy
 
 docs: $(VENV)/.dev
-	$(PY) -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 bench: $(VENV)/.dev
 	$(PY) -m benchmarks

@@ -182,8 +182,12 @@ def listen(
         Allow a bind beyond this machine.
     wait : bool
         Wait for a device or URL that is not there yet.
-    format, rate, channels
-        Of raw PCM, and refused elsewhere; by default f32le, 44100 Hz, 2.
+    format : str
+        Of raw PCM, and refused elsewhere: f32le (the default), s16le, s24le or s32le.
+    rate : int
+        Of raw PCM, and refused elsewhere [Hz]; by default 44100.
+    channels : int
+        Of raw PCM, and refused elsewhere; by default 2.
 
     Returns
     -------

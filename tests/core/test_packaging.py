@@ -166,3 +166,20 @@ def test_make_names_what_is_missing_when_python_is_too_old(tmp_path):
     assert "streammer needs Python 3.11 or newer, found: Python 3.9.1" in done.stderr
     assert "make PYTHON=" in done.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def test_the_citation_names_this_version():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    declared = PYPROJECT["project"]["version"]
+    assert re.search(rf"^version: {re.escape(declared)}$", citation, re.MULTILINE)
+    (day,) = re.findall(
+        rf"^## \[{re.escape(declared)}\] - (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M
+    )
+    assert f"date-released: {day}" in citation
+
+
+def test_workflow_and_ci_call_make_and_install_the_same_packages():
+    texts = [(ROOT / name).read_text() for name in (".ci/run", ".github/workflows/ci.yml")]
+    assert all(re.search(r"make test$", text, re.MULTILINE) for text in texts)
+    needed = {"pulseaudio", "libportaudio2", "jq", "fluidsynth", "icecast2", "ffmpeg"}
+    assert all(needed <= set(re.findall(r"[\w-]+", text)) for text in texts)

@@ -3,13 +3,11 @@
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from streammer import errors
@@ -30,11 +28,18 @@ def blocks(*languages):
                 yield pytest.param(text, id=f"{page.stem}-{i}")
 
 
+EXAMPLES = {
+    path.read_text(encoding="utf-8"): path.name
+    for path in sorted((ROOT / "examples").iterdir())
+    if path.suffix in {".mjs", ".py", ".sh"}
+}
+
+
 def programs(*, on_the_bus):
     for case in blocks("python"):
         text = case.values[0]
         whole = "import" in text and "..." not in text and "onFrameStart" not in text
-        if whole and ("5580" in text) == on_the_bus:
+        if whole and text not in EXAMPLES and ("5580" in text) == on_the_bus:
             yield case
 
 
@@ -79,7 +84,7 @@ def mood(epoch, seq, arousal, now):
 
 @pytest.mark.parametrize("code", list(programs(on_the_bus=True)))
 def test_a_subscriber_prints_what_it_hears(code, bus):
-    code = code.replace("tcp://127.0.0.1:5580", bus).replace("DWELL_S = 4.0", "DWELL_S = 0.2")
+    code = code.replace("tcp://127.0.0.1:5580", bus)
     with subprocess.Popen(
         [sys.executable, "-u", "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -88,34 +93,7 @@ def test_a_subscriber_prints_what_it_hears(code, bus):
         line = process.stdout.readline()
         process.kill()
         watchdog.cancel()
-    assert re.search(r"-?0\.\d|party", line), line
-
-
-def test_the_touchdesigner_block_sets_both_channels(bus):
-    (code,) = (c.values[0] for c in blocks("python") if "onFrameStart" in c.values[0])
-    pars = type("Pars", (), {"value0": None, "value1": None})()
-    space = {"op": lambda name: type("Op", (), {"par": pars})() if name == "mood" else None}
-    exec(compile(code.replace("tcp://127.0.0.1:5580", bus), "td", "exec"), space)
-    try:
-        assert space["sock"].poll(5000)
-        space["onFrameStart"](1)
-    finally:
-        space["sock"].close()
-    assert pars.value0 == 0.25
-    assert abs(pars.value1) == 0.8
-
-
-@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed (apt install jq)")
-def test_the_jq_scenes_change_with_hysteresis(tmp_path):
-    (script,) = (c.values[0] for c in blocks("sh") if "foreach" in c.values[0])
-    swing = [0.0, 0.2, 0.1, 0.0, -0.04, -0.1, 0.1, 0.16]
-    lines = [msgspec.json.encode(mood("0" * 16, i, a, 0.0)).decode() for i, a in enumerate(swing)]
-    (tmp_path / "moods.jsonl").write_text("\n".join(lines))
-    script = script.replace("streammer watch --json", "cat moods.jsonl")
-    done = subprocess.run(
-        ["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["party", "quiet", "party"]
+    assert re.search(r"-?0\.\d", line), line
 
 
 def commands():
@@ -141,15 +119,38 @@ def test_make_targets_that_are_shown_exist():
             assert set(re.findall(r"^make (\w+)", text, re.MULTILINE)) <= targets
 
 
-def test_the_node_subscriber_that_is_shown_is_the_example_that_is_tested():
-    (text,) = (case.values[0] for case in blocks("js"))
-    assert text == (ROOT / "examples" / "subscriber.mjs").read_text()
+def test_the_programs_that_are_shown_are_the_examples_that_are_tested():
+    shown = {EXAMPLES.get(case.values[0]) for case in blocks("python", "bash", "js")}
+    assert shown >= {"lights.py", "lights.sh", "visuals.py", "subscriber.mjs"}
+    tried = "".join(path.read_text() for path in (ROOT / "tests" / "live").glob("test_*.py"))
+    assert all(name in tried for name in shown - {None})
+
+
+GENERATED = {"commands.md"}
+"""Pages that exist in the site only."""
 
 
 def test_links_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+            found = (page.parent / target).exists() or target in GENERATED
+            assert found, f"{page.name}: {target}"
+
+
+HEADINGS = [
+    "Install", "Quick start", "Python API", "Command line", "Output format", "Latency",
+    "Accuracy", "Train your own", "Troubleshooting", "Where to go next", "Licence",
+]  # fmt: skip
+
+
+def test_the_readme_is_short_and_has_the_headings_that_people_search_for():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 250
+    assert [line[3:] for line in lines if line.startswith("## ")] == HEADINGS
+    top = "\n".join(lines[: lines.index("## Install")])
+    assert "MIT" in top
+    assert "weights" in top
+    assert "CC BY-NC" in top
 
 
 def test_the_message_in_the_readme_is_one():

@@ -20,7 +20,8 @@ from streammer.bus import Publisher
 from streammer.clock import SystemClock
 from streammer.estimate import MoodEstimate, new_epoch, quadrant_of
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 HUE = re.compile(r"hue +(-?[\d.]+)")
 REST_HUE = 40.0
 
@@ -157,3 +158,57 @@ def test_a_killed_publisher_brings_the_resting_scene(name, publish, hues):
         if abs(hue - REST_HUE) < 1.0 and time.monotonic() - killed > 1.5:
             break
     assert hue == pytest.approx(REST_HUE, abs=1.0)
+
+
+@pytest.fixture
+def touchdesigner():
+    """Run the block of the how-to inside what it takes from TouchDesigner; yield its channels."""
+    sockets = []
+
+    def run(endpoint):
+        page = (ROOT / "docs" / "howto-visuals.md").read_text(encoding="utf-8")
+        (code,) = (b for b in re.findall(r"```python\n(.*?)```", page, re.S) if "onFrame" in b)
+        channels = type("Par", (), {"value0": None, "value1": None})()
+        space = {"op": lambda name: {"mood": type("Op", (), {"par": channels})}[name]}
+        exec(
+            compile(code.replace("tcp://127.0.0.1:5580", endpoint), "touchdesigner", "exec"), space
+        )
+        sockets.append(space["sock"])
+
+        def frame():
+            space["sock"].poll(100)  # the next picture
+            space["onFrameStart"](1)
+            return channels.value0, channels.value1
+
+        return frame
+
+    yield run
+    for socket in sockets:
+        socket.close()
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_the_colours_of_touchdesigner_span_the_range_of_the_room(stream, play, touchdesigner):
+    frame = touchdesigner("tcp://127.0.0.1:1")  # nobody is there yet
+    assert frame() == (REST_HUE, 0.3)
+    frame = touchdesigner(play(STREAMS[stream], 0.01))
+    until, hues = time.monotonic() + 60.0, []
+    while time.monotonic() < until and (len(hues) < 2 or max(hues) - min(hues) <= 120.0):
+        hue, energy = frame()
+        assert 0.0 <= energy <= 1.0
+        if hue != REST_HUE:
+            hues.append(hue)
+    assert max(hues) - min(hues) > 120.0
+
+
+def test_a_killed_publisher_brings_touchdesigner_to_rest(publish, touchdesigner):
+    publisher, endpoint = publish()
+    frame = touchdesigner(endpoint)
+    until = time.monotonic() + 60.0
+    while time.monotonic() < until and frame()[0] == REST_HUE:
+        pass
+    publisher.send(signal.SIGKILL)
+    publisher.wait()
+    while time.monotonic() < until and frame() != (REST_HUE, 0.3):
+        pass
+    assert frame() == (REST_HUE, 0.3)
