@@ -1,7 +1,6 @@
 """Make a page of what `--help` says of every command: a hook of mkdocs."""
 
 import os
-import re
 import subprocess
 import sys
 
@@ -26,8 +25,10 @@ def _help(*command):
 
 def help_page():
     """Return the page: what each command says of itself."""
+    from streammer.cli.commands import COMMANDS
+
     page = INTRODUCTION
-    for name in ("", *re.findall(r"^│ ([a-z]+)\b", _help(), re.MULTILINE)):
+    for name in ("", *COMMANDS):
         page += f"## streammer {name}".rstrip() + f"\n\n```text\n{_help(*name.split())}\n```\n\n"
     return page
 

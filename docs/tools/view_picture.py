@@ -15,13 +15,15 @@ from rich.segment import Segment
 from rich.terminal_theme import MONOKAI as THEME
 
 from streammer import listen
-from streammer.cli.view import HEIGHT, WIDTH, render
+from streammer.cli.picture import render
 
 __all__ = ["draw", "main", "pictures"]
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "docs" / "images" / "view.svg"
 FRAMES, FRAME_S = 40, 0.4
+COLUMNS, ROWS = 80, 24
+WIDTH, HEIGHT = COLUMNS - 1, ROWS - 1  # as the view leaves them
 CELL, LINE = 8.4, 18.0
 WHERE = "published on tcp://127.0.0.1:5580"
 
@@ -30,8 +32,9 @@ def pictures(source, count):
     """Return `count` pictures of the view, each a list of rows of segments."""
     moods = list(listen(source, pace="fast"))
     console = Console(
-        width=WIDTH, color_system="truecolor", force_terminal=True, legacy_windows=False
-    )
+        width=COLUMNS, height=ROWS, color_system="truecolor", force_terminal=True,
+        legacy_windows=False,
+    )  # fmt: skip
     shown = []
     for k in range(count):
         last = (k + 1) * len(moods) // count
