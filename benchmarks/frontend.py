@@ -68,8 +68,8 @@ def kind_rows() -> list[Row]:
         for column, n_frames, calls in (("bulk", 1000, 3), ("25 frames", 25, 40), ("hop", 1, 300)):
             fe = FrontEnd(spec)
             fe.prime()
-            y = _noise(n_frames * spec.hop_length)
-            times = _times(lambda fe=fe, y=y: fe.push(y), calls * 5)
+            y = noise(n_frames * spec.hop_length)
+            times = durations(lambda fe=fe, y=y: fe.push(y), calls * 5)
             row[f"{column}_us"] = float(np.median(times)) / n_frames
         row["real_time_factor"] = row["25 frames_us"] * 1e-6 * spec.sr / spec.hop_length
         rows.append(row)
@@ -81,8 +81,8 @@ def resampler_rows() -> list[Row]:
     rows = []
     for sr in (48000, 44100, 32000, 16000, 8000):
         r = Resampler(sr, 22050)
-        y = _noise(sr // 50)
-        times = _times(lambda r=r, y=y: r.push(y), 1000)
+        y = noise(sr // 50)
+        times = durations(lambda r=r, y=y: r.push(y), 1000)
         rows.append(
             {
                 "from_hz": sr,
@@ -121,7 +121,7 @@ def start_rows() -> list[Row]:
 
 def _table(*, n_frames: int, calls: int, peers: tuple[str, ...]) -> list[Row]:
     """Time streammer and its peers on the same frames, interleaved."""
-    y = _noise(N_FFT + (n_frames - 1) * HOP)
+    y = noise(N_FFT + (n_frames - 1) * HOP)
     makers: dict[str, Callable[..., tuple[Path, Any]]] = {
         MEASURED: _streammer,
         **{name: globals()[f"_{name}"] for name in peers},
@@ -146,7 +146,7 @@ def _table(*, n_frames: int, calls: int, peers: tuple[str, ...]) -> list[Row]:
     times: dict[str, list[Any]] = {name: [] for name in paths}
     for _ in range(ROUNDS):
         for name, path in paths.items():
-            times[name].append(_times(path, calls) / n_frames)
+            times[name].append(durations(path, calls) / n_frames)
     medians = {name: np.median(np.array(t), axis=1) for name, t in times.items()}
     for name, row in zip(makers, rows, strict=True):
         if name in paths:
@@ -156,7 +156,7 @@ def _table(*, n_frames: int, calls: int, peers: tuple[str, ...]) -> list[Row]:
     return rows
 
 
-def _times(path: Path, calls: int) -> Any:
+def durations(path: Path, calls: int) -> Any:
     """Return the durations of so many calls, after some to warm up [us]."""
     for _ in range(max(1, calls // 10)):
         path()
@@ -168,7 +168,7 @@ def _times(path: Path, calls: int) -> Any:
     return times / 1e3
 
 
-def _noise(n: int) -> Any:
+def noise(n: int) -> Any:
     return (0.1 * np.random.default_rng(SEED).standard_normal(n)).astype(np.float32)
 
 
