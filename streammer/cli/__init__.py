@@ -33,11 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     tokens = [messages.DASH if token == "-" else token for token in given]
     debug, quiet = _take("--debug", tokens), _take("--quiet", tokens)
     with _settled_streams(), messages.configured(quiet=quiet):
+        begun = False
         try:
             with interrupting() as came:
+                begun = True
                 return _report_interruption(tokens, came, debug)
-        except KeyboardInterrupt:  # the next signal, while the first was being told
-            return EXIT_INTERRUPTED
+        except KeyboardInterrupt:
+            # The next signal, while the first was being told; or the first, before the command.
+            return EXIT_INTERRUPTED if begun else _interrupted(tokens)
 
 
 def _report_interruption(tokens: Sequence[str], came: Sequence[int], debug: bool) -> int:

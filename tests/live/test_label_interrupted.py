@@ -73,6 +73,16 @@ def test_ctrl_c_while_it_starts_is_one_line_and_no_harm(long_album, tmp_path, wo
 
 
 @pytest.mark.parametrize(("command", "code"), [("label", 130), ("listen", 0)])
+def test_a_signal_before_the_command_begins_is_one_line(monkeypatch, capsys, command, code):
+    def signalled(_self):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("streammer.system.second_signal.SecondSignal.__enter__", signalled)
+    assert cli.main([command, "music"]) == code
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("command", "code"), [("label", 130), ("listen", 0)])
 def test_an_import_broken_by_ctrl_c_is_an_interruption(monkeypatch, capsys, command, code):
     def broken(_tokens, **_options):
         try:
