@@ -68,7 +68,7 @@ class Subscriber:
     Notes
     -----
     Of two publishers under one name the one that started later (the greater epoch) is followed,
-    as long as it is heard; once it is stale or has ended, any other is.
+    as long as it is received; once it is stale or has ended, any other is.
 
     The last tick of a stream, in state ``ended``, is not handed out: `ended` tells.
     """
@@ -90,7 +90,7 @@ class Subscriber:
         self._seq = -1
         self._ended = False
         self._skipped = self._malformed = 0
-        self._heard_at = -math.inf
+        self._received_at = -math.inf
         self._since = self._contact_at = self._clock.monotonic()
         self._closed = False
         check_descriptors(DESCRIPTORS)
@@ -144,7 +144,7 @@ class Subscriber:
 
     @property
     def ended(self) -> bool:
-        """Whether the stream has said that it ended, and no other has begun since."""
+        """Whether the stream has announced that it ended, and no other has begun since."""
         self._drain()
         return self._ended
 
@@ -152,7 +152,7 @@ class Subscriber:
     def age_s(self) -> float:
         """Seconds since an estimate came, or since this subscriber was made if none did [s]."""
         self._drain()
-        return self._clock.monotonic() - max(self._heard_at, self._since)
+        return self._clock.monotonic() - max(self._received_at, self._since)
 
     @property
     def stale(self) -> bool:
@@ -279,7 +279,7 @@ class Subscriber:
         elif not self._follow(mood.epoch):
             return
         self._seq = mood.seq
-        self._heard_at = self._clock.monotonic()
+        self._received_at = self._clock.monotonic()
         if mood.state == "ended":
             self._ended = True
             return
@@ -291,8 +291,8 @@ class Subscriber:
             self._status = status
 
     def _follow(self, epoch: str) -> bool:
-        """Turn to another epoch, if it began later or the one followed is no longer heard."""
-        age_s = self._clock.monotonic() - max(self._heard_at, self._since)
+        """Turn to another epoch, if it began later or the one followed is no longer received."""
+        age_s = self._clock.monotonic() - max(self._received_at, self._since)
         silent = age_s > self._patience_s(STALE_S)
         if epoch < self._epoch and not silent and not self._ended:
             return False
