@@ -13,7 +13,7 @@ from streammer.cli.starting import Stop, bound
 from streammer.config import DEFAULT_ENDPOINT, Pace, StreamConfig, parse_select
 from streammer.errors import OutputError, UsageError
 from streammer.estimate import MoodEstimate
-from streammer.system.signals import stopping
+from streammer.system.signals import ending, stopping
 
 if TYPE_CHECKING:
     from streammer.bus import Publisher
@@ -98,6 +98,9 @@ def listen(
         undash(source), pace=pace, wait=wait, format=format, rate=rate, channels=channels
     )
     publishes = publish and (feed.pace == "live" or bind is not None)
+    # A signal ends this there and then: kernels that are being compiled would swallow it.
+    with ending("ended by a signal before there was any sound", 0):
+        models = load_models(config.models, device=device)
     stop = Stop()
     awaited = None if feed.pace == "live" else lambda: not stop.asked
     with ExitStack() as stack:
@@ -110,7 +113,6 @@ def listen(
             publisher = stack.enter_context(
                 bound(endpoint, insecure=insecure, wait=wait, stop=stop)
             )
-        models = load_models(config.models, device=device)
         engine = Engine(feed.source, config, models, pace=feed.pace, publisher=publisher)
         return _run(engine, config, outputs, publisher, stop)
 
@@ -160,9 +162,11 @@ class _Once:
 def _in_words(summary: "Summary", dropped_lines: int) -> str:
     states = ", ".join(f"{s:.1f} s {name}" for name, s in summary.seconds_by_state.items())
     means = ", ".join(f"{axis} {x:+.2f}" for axis, x in summary.mean.items())
+    skipped = f", {summary.skipped_ticks} ticks skipped" if summary.skipped_ticks else ""
     return (
-        f"{summary.t_audio_s:.1f} s of sound, {summary.estimates} estimates ({states}); "
+        f"{summary.t_audio_s:.1f} s of sound, {summary.estimates} estimates"
+        f"{states and f' ({states})'}; "
         f"mean {means or 'none'}; lag p50 {summary.lag_ms_p50:.1f} ms, "
         f"max {summary.lag_ms_max:.1f} ms; {summary.lost_samples} samples lost, "
-        f"{summary.reopened} times re-opened, {dropped_lines} lines dropped"
+        f"{summary.reopened} times re-opened, {dropped_lines} lines dropped{skipped}"
     )

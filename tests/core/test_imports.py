@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -151,6 +152,16 @@ def test_the_engine_takes_the_backend_that_it_is_given():
     loaded = loaded_by("import streammer.engine.engine")
     assert "streammer.inference.backends" in loaded
     assert not loaded & {"streammer.inference.backends.onnx", "streammer.inference.loading"}
+
+
+def test_the_layout_names_every_module_of_a_room():
+    drawn = (ROOT / "docs" / "design.md").read_text(encoding="utf-8").split("```")
+    (layout,) = (part for part in drawn if part.startswith("\nstreammer/"))
+    words = set(re.findall(r"\w+", layout))
+    for path in modules():
+        parts = name_of(path).split(".")[1:]
+        if len(parts) > 1 and parts[0] != "cli":
+            assert set(parts) <= words, f"docs/design.md, layout, does not name {path.name}"
 
 
 def test_a_shape_check_compiles_no_kernel():
