@@ -16,7 +16,7 @@ REST = ("rest", 40.0, 0.5)  # scene, hue, brightness while there is no music: a 
 class Range:
     """The range that this room has had: ten minutes without their outer tenths.
 
-    A night of one genre so has all the colours; `usual` stands in until enough has been heard.
+    A night of one genre so has all the colours; `usual` stands in until there is enough of it.
     """
 
     def __init__(self, usual, least=0.05):
@@ -39,7 +39,7 @@ class Lights:
         self.arousal, self.scene, self.since = Range([-0.2, 0.4]), "rest", float("-inf")
 
     def follow(self, mood):
-        """Return the lights of a mood in which music is heard."""
+        """Return the lights of a mood while music plays."""
         lively = self.arousal.place(mood.arousal)
         # p_positive tells angry from happy better than the sign of valence does
         sure = mood.p_positive is not None
@@ -62,7 +62,7 @@ def send(scene, hue, brightness):
 
 def main(endpoint="tcp://127.0.0.1:5580", stream="main"):
     lights, shown = Lights(), REST
-    send(*REST)  # a first scene, before anything is heard
+    send(*REST)  # a first scene, before any music
     with Subscriber(endpoint, stream=stream) as moods:
         while True:
             mood, wanted = moods.read(timeout_s=0.25), shown

@@ -48,7 +48,7 @@ def draw(hue, brightness):
 def main(endpoint="tcp://127.0.0.1:5580", stream="main"):
     with Subscriber(endpoint, stream=stream) as moods:
         canvas, before = Canvas(moods), time.monotonic()
-        draw(*REST[1:])  # a first picture, before anything is heard
+        draw(*REST[1:])  # a first picture, before any music
         while True:
             time.sleep(1.0 / FPS)
             now = time.monotonic()

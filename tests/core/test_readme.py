@@ -1,20 +1,24 @@
 """What the README and the how-tos show runs: Python blocks, commands, links."""
 
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from streammer import errors
 from streammer.bus import Publisher
 from streammer.cli.commands import build_app
 from streammer.clock import SystemClock
 from streammer.estimate import STATES, MoodEstimate, new_epoch
+from tests.sounds import SR, make_song
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -108,8 +112,56 @@ def commands():
 
 @pytest.mark.parametrize("line", list(commands()))
 def test_a_command_that_is_shown_has_these_options(line):
-    tokens = ["stdin:" if t == "-" else t for t in shlex.split(line)[1:]]
+    words = [word for word in shlex.split(line)[1:] if word not in ("--quiet", "--debug")]
+    tokens = ["stdin:" if t == "-" else t for t in words]
     build_app().parse_args(tokens, exit_on_error=False, print_error=False)
+
+
+HARDWARE = re.compile(
+    r" mic|device:|://|watch|ssh |arecord|parec|/tmp/|my-models|apt |pip |make |python -m"
+)
+"""What a line names that is not there: a microphone, a radio, another machine, a listener."""
+
+
+def lines_that_need_nothing():
+    for case in blocks("sh"):
+        for line in case.values[0].splitlines():
+            line = line.split(" #")[0].strip()
+            if "streammer " in line and not HARDWARE.search(line):
+                yield pytest.param(line, id=line)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """Return a folder with what the lines name: a set in MP3 and FLAC, a film, music."""
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / "music").mkdir()
+    sound = make_song(3.0)
+    for name in ("set.mp3", "set.flac", "music/a.mp3"):
+        soundfile.write(folder / name, sound, SR)
+    if shutil.which("ffmpeg"):
+        for name in ("film.mkv", "input.mkv"):
+            make = ["ffmpeg", "-nostdin", "-v", "error", "-i", "set.flac", name]
+            subprocess.run(make, cwd=folder, check=True, timeout=60)
+    return folder
+
+
+@pytest.mark.parametrize("line", list(lines_that_need_nothing()))
+def test_a_line_that_needs_no_hardware_does_what_it_shows(line, desk):
+    for program in ("ffmpeg", "sox", "jq"):
+        if program in line and not shutil.which(program):
+            pytest.skip(f"{program} is not installed (apt install {program})")
+    ours = f"{shlex.quote(sys.executable)} -m streammer "
+    done = subprocess.run(
+        ["sh", "-c", line.replace("streammer ", ours)],
+        cwd=desk, capture_output=True, text=True, timeout=180, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    hardware = line in ("streammer devices", "streammer doctor")
+    assert done.returncode in ((0, 4) if hardware else (0,)), done.stderr
+    out = re.search(r"(?:--out|--jsonl|>) (\S+)$|--out (\S+)", line)
+    name = out and (out.group(1) or out.group(2))
+    assert (desk / name).stat().st_size if name else done.stdout.strip() or hardware
 
 
 def test_make_targets_that_are_shown_exist():

@@ -35,3 +35,14 @@ def test_a_command_that_is_shown_can_be_given(line):
     app.parse_args(tokens, exit_on_error=False, print_error=False)
     if tokens[0] in ("features", "train"):
         assert find_recipe(tokens[1]).exists()
+
+
+def test_the_block_of_the_readme_goes_from_data_to_a_model_in_this_order():
+    lines = PATTERN.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    shown = [shlex.split(line) for line in lines]
+    verbs = [" ".join(line[:2]) for line in shown]
+    assert verbs == [
+        "data make", "features live", "train live", "evaluate runs/live", "export runs/live",
+    ]  # fmt: skip
+    (made,) = shown[0][2:]
+    assert all(line[line.index("--data") + 1] == made for line in shown[1:3])
