@@ -13,6 +13,7 @@ from typing import Literal
 
 from streammer.outputs.writer import Writer
 from streammer.system.escape import ESCAPE
+from streammer.system.unbuffered import write_all
 
 __all__ = ["DASH", "complain", "configured", "inform", "is_quiet", "said_aside", "undash"]
 
@@ -115,10 +116,8 @@ class _Stderr:
         if self._fd < 0:
             print(item, file=sys.stderr)
             return 0
-        left = memoryview(f"{item}\n".encode(sys.stderr.encoding or "utf-8", ESCAPE))
         try:
-            while left:
-                left = left[os.write(self._fd, left) :]
+            write_all(self._fd, f"{item}\n".encode(sys.stderr.encoding or "utf-8", ESCAPE))
         except OSError:
             return 1
         return 0

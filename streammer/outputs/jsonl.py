@@ -17,6 +17,7 @@ import msgspec
 from streammer.errors import OutputError
 from streammer.estimate import MoodEstimate
 from streammer.system.escape import ESCAPE
+from streammer.system.unbuffered import write_all
 
 __all__ = ["LogFile", "StdoutLines"]
 
@@ -61,7 +62,7 @@ class StdoutLines:
         if not line.isascii():
             line = line.decode().encode(self._encoding, ESCAPE)
         try:
-            _write_all(self._fd, line)
+            write_all(self._fd, line)
         except BrokenPipeError:
             self._end(self._gone)
             return 1
@@ -142,7 +143,7 @@ class LogFile:
         line = msgspec.json.encode(item) + b"\n"
         size = os.fstat(self._fd).st_size
         try:
-            _write_all(self._fd, line)
+            write_all(self._fd, line)
         except BrokenPipeError:
             self.close()
             return 1
@@ -187,9 +188,3 @@ class LogFile:
                 "make room and start again"
             )
         )
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(fd, left) :]

@@ -6,11 +6,12 @@ buffer, and the interpreter, which flushes that buffer as it ends, would abort.
 
 import io
 import os
+import select
 from typing import TextIO, cast
 
 from streammer.system.escape import ESCAPE
 
-__all__ = ["unbuffered"]
+__all__ = ["unbuffered", "write_all"]
 
 
 def unbuffered(stream: TextIO) -> TextIO:
@@ -20,6 +21,24 @@ def unbuffered(stream: TextIO) -> TextIO:
         return cast(TextIO, _Unbuffered(stream.fileno(), stream.encoding))
     except (OSError, ValueError):
         return stream
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data` to a descriptor, however long that takes.
+
+    Whoever shares a pipe or terminal may have made it non-blocking: it is waited for all the same.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[os.write(fd, left) :]
+        except BlockingIOError:
+            select.select([], [fd], [])
 
 
 class _Unbuffered(io.TextIOBase):
@@ -41,7 +60,5 @@ class _Unbuffered(io.TextIOBase):
         return True
 
     def write(self, text: str, /) -> int:
-        left = memoryview(text.encode(self._encoding, ESCAPE))
-        while left:
-            left = left[os.write(self._fd, left) :]
+        write_all(self._fd, text.encode(self._encoding, ESCAPE))
         return len(text)

@@ -139,8 +139,7 @@ def test_a_second_signal_ends_at_once_while_a_read_blocks_in_the_kernel(start, s
     assert listener.err.splitlines()[-1] == "streammer: ended at once by a second signal"
 
 
-def test_a_second_signal_ends_at_once_while_outputs_are_waited_for(start, tmp_path):
-    # The first lets the run end: its named pipe without a reader is given up after a second.
+def test_a_signal_ends_the_wait_for_a_log_that_nobody_reads(start, tmp_path):
     song, log = tmp_path / "song.wav", tmp_path / "log"
     soundfile.write(song, make_song(4.0), SR)
     os.mkfifo(log)
