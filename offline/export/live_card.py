@@ -5,7 +5,7 @@ from pathlib import Path
 
 from offline.batches.live.data import LiveData
 from offline.export.onnx import write_card
-from offline.prose import CARDS, DOCS, prose_of
+from offline.prose import CARDS, DOCS, prose_of, unwrapped
 from offline.recipes.live import LivePlan
 from streammer.inference.artefact import graph_hash, read_artefact
 
@@ -54,14 +54,8 @@ def write_prose(path: Path) -> bool:
         return False
     if "Ablations" in prose:
         prose["Ablations"] += "\n\n" + _ablation_table()
-    write_card(path, {title: _unwrapped(text) for title, text in prose.items()})
+    write_card(path, {title: unwrapped(text) for title, text in prose.items()})
     return True
-
-
-def _unwrapped(text: str) -> str:
-    """Join the lines of each paragraph; tables keep theirs."""
-    parts = text.split("\n\n")
-    return "\n\n".join(p if p.startswith("|") else " ".join(p.split()) for p in parts)
 
 
 def _ablation_table() -> str:

@@ -9,7 +9,7 @@ from offline.recipes.load import QUICK, load_recipe
 from offline.recipes.recipe import Recipe
 from offline.reporting.systems import System
 
-__all__ = ["STILL", "commands", "dead", "deviation", "interval", "overview"]
+__all__ = ["STILL", "commands", "dead", "deviation", "interval", "is_reduced", "overview"]
 
 HEADER = [
     "system", "arousal: corrected", "original", "constant",
@@ -101,6 +101,18 @@ def deviation(system: System) -> str:
         parts.append(recipe.training.precision)
     parts.append(f"{len(system.runs)} of 5 folds, by {recipe.data.split}")
     return "; ".join(parts)
+
+
+def is_reduced(system: System) -> bool:
+    """Whether a system was run smaller, or for less time, than its recipe says."""
+    recipe = system.recipe
+    if recipe.family == "live":
+        return False
+    own = load_recipe(recipe.name, mode=recipe.mode, labels=recipe.data.labels)
+    run, published = (
+        (r.network.width, r.network.image, r.training.time_budget_s) for r in (recipe, own)
+    )
+    return run != published
 
 
 def commands(systems: Sequence[System]) -> str:

@@ -6,6 +6,7 @@ from offline.datasets import Dataset, load_dataset
 from offline.datasets.check import check_dataset
 from offline.evaluation.live.rows import adopt_live
 from offline.files import write_text
+from offline.prose import paragraphs
 from offline.reporting.document import Document
 from offline.reporting.gallery import add_figures
 from offline.reporting.literature import TOPICS
@@ -65,13 +66,7 @@ def write_report(deam: Path, runs: Path, cache: Path, out: Path, live: Path | No
 
 
 def _opening(doc: Document, dataset: Dataset, deam: Path) -> None:
-    doc.text(
-        "Every figure below was computed by the command under its heading from runs on the data "
-        "named here. RMSE is on [-1, 1]. 'Per song' is the mean of each song's RMSE, 'pooled' "
-        "takes all frames as one; skill is 1 - RMSE / RMSE of the constant (the mean of the "
-        "training labels of the same fold), with a 95 % interval from a bootstrap over songs. The "
-        "oracle knows each song's own mean: what is below it follows change inside a song."
-    )
+    doc.text(*paragraphs("Opening"))
     doc.heading("Data")
     doc.code("python -m offline data check PATH")
     lines = check_dataset(deam)
@@ -80,31 +75,16 @@ def _opening(doc: Document, dataset: Dataset, deam: Path) -> None:
 
 def _faults(doc: Document, systems: list[System]) -> None:
     doc.heading("What the original modes keep")
-    seen: dict[str, list[str]] = {}
+    seen: dict[str, str] = {}
     for system in systems:
         recipe = system.recipe
         note = "; ".join(recipe.faults) or "one mode only"
-        extra = " The second channel is the mono signal, repeated in the graph."
-        text = f"{recipe.about.rstrip('.')}. Faults: {note}." + (
-            extra if recipe.family == "spectral" else ""
-        )
-        seen.setdefault(
-            recipe.name, [text + (f" {recipe.definition}" if recipe.definition else "")]
-        )
-    doc.bullets([f"{name}: {text[0]}" for name, text in sorted(seen.items())])
-    doc.text(
-        "Test songs never choose anything in either mode: early stopping uses the validation fold, "
-        "also where the original used its test set. Corrected spectral nets take the logarithm, "
-        "have batch normalisation and linear outputs, and are trained by Adam on shuffled windows "
-        "of all songs.",
-        "The window nets start from the weights that Keras draws, in both modes, as the original "
-        "did: from torch's own, window-m2 dies. Adam's first step moves every unit of its dense "
-        "layer by several times its range, the steps that undo it push all maps of the second "
-        "convolution below zero, and the output is one constant from then on; "
-        "tests/training/test_images.py holds it to live. Corrected ones also take a third of the "
-        "rate. Original ones keep Adam's default, the original's: there Keras's weights may die "
-        "too, and whether they do is a matter of the draw.",
-    )
+        parts = [f"{recipe.about.rstrip('.')}. Faults: {note}."]
+        if recipe.family == "spectral":
+            parts += paragraphs("Second channel")
+        seen.setdefault(recipe.name, " ".join([*parts, recipe.definition]).strip())
+    doc.bullets([f"{name}: {text}" for name, text in sorted(seen.items())])
+    doc.text(*paragraphs("Modes"))
 
 
 def _literature(doc: Document, dataset: Dataset) -> None:

@@ -7,8 +7,17 @@ import numpy as np
 from offline.datasets import Dataset
 from offline.evaluation.evaluate import score_predictions
 from offline.evaluation.metrics import Scores, bootstrap_paired
+from offline.prose import paragraphs
 from offline.reporting.document import Document
-from offline.reporting.overview import STILL, commands, dead, deviation, interval, overview
+from offline.reporting.overview import (
+    STILL,
+    commands,
+    dead,
+    deviation,
+    interval,
+    is_reduced,
+    overview,
+)
 from offline.reporting.systems import AXES, System
 
 __all__ = ["baseline_table", "dynamic_table", "own_table", "static_table", "test58_table"]
@@ -19,29 +28,14 @@ def dynamic_table(doc: Document, systems: list[System]) -> None:
     stride = systems[0].recipe.evaluation.stride
     doc.heading("Dynamic systems, artist-disjoint folds")
     doc.code(commands(systems))
-    doc.text(
-        "Without these options every system runs as published, at full width. Here the processor "
-        "time was short: widths, images and budgets are the commands' and stand in every row, with "
-        "the epochs that they allowed (seconds are of one core). What a narrow network predicts "
-        "after a few epochs is a floor of what its system can do, not its rank."
-    )
-    doc.text(
-        "Songs with id <= 2000. Scored are the labels from 5 s after the start of a clip on, when "
-        f"every window is full, every {0.5 * stride:g} s. Every song is predicted by the one model "
-        "that was trained on neither it nor its artist."
-    )
+    if any(is_reduced(s) for s in systems):
+        doc.text(*paragraphs("Reduced runs"))
+    doc.text(*paragraphs("Dynamic systems", every_s=f"{0.5 * stride:g}"))
     doc.heading("At a glance", 3)
-    doc.text(
-        "RMSE per song, in brackets the skill over the constant beside it; a star says that its "
-        "interval excludes 0."
-    )
+    doc.text(*paragraphs("At a glance"))
     doc.table(*overview(systems))
     if still := dead(systems):
-        doc.text(
-            f"The same for every song, whatever its input (spread under {STILL:g}), predict "
-            f"{'; '.join(still)}. A spectral net whose ReLU output died gives 0, which is -1 on "
-            "this scale; a window net whose maps died gives its last bias."
-        )
+        doc.text(*paragraphs("Constant predictions", spread=f"{STILL:g}", systems="; ".join(still)))
     for axis in AXES:
         ranked = [(s.scores()[axis].rmse_song.value, s, s.scores()[axis])
                   for s in systems if axis in s.scores()]  # fmt: skip
@@ -136,12 +130,7 @@ def test58_table(doc: Document, systems: list[System]) -> None:
     doc.heading("The 58 songs of MediaEval 2015")
     doc.code("python -m offline evaluate RUN --on test58")
     doc.text(
-        "The model of the first fold; none of the 58 songs or their artists trained it. "
-        + (
-            "Full songs, as published."
-            if full
-            else "Seconds 30-40 alone: the published protocol (full songs) needs full DEAM audio."
-        )
+        " ".join(paragraphs("The 58 songs") + paragraphs("Full songs" if full else "Ten seconds"))
     )
     rows = []
     for system in held:
@@ -159,11 +148,9 @@ def test58_table(doc: Document, systems: list[System]) -> None:
                "skill per song [95 %]", "r", "songs"], rows)  # fmt: skip
     shown = [r for r in rows if not str(r[6]).split("[")[1].startswith("-")]
     doc.text(
-        f"{len(shown)} of {len(rows)} rows have an interval above zero; one with r = 0.00 predicts "
-        "the same for every song, and is only a luckier constant."
+        *paragraphs("Above zero", shown=len(shown), rows=len(rows))
         if shown
-        else "No row has an interval above zero: on these 58 songs nothing here beats the constant "
-        "with confidence."
+        else paragraphs("None above zero")
     )
 
 
@@ -224,13 +211,7 @@ def baseline_table(doc: Document, dataset: Dataset, static: list[System], cache:
         why = "no table of song descriptors" if table is None else "no classical recipe was run"
         doc.text(f"Not computed: {why}.")
         return
-    doc.text(
-        "Static labels of all songs with the exchanged columns corrected; R2 over all out-of-fold "
-        "predictions of a 10-fold cross-validation, by song or by artist. An SVR on the 130 "
-        "openSMILE means is known to reach A .63 / V .33 (song-disjoint) and .62 / .30 "
-        "(artist-disjoint). The SVR's three constants were looked for once on the song-disjoint "
-        "folds."
-    )
+    doc.text(*paragraphs("Baselines"))
     rows = [
         [s["name"], f"by {s['by']}", f"{s['arousal']:.3f}", f"{s['valence']:.3f}", s["n"]]
         for s in baseline_scores(dataset, table, cache, sorted(names))

@@ -1,6 +1,8 @@
 """What the report says of a run beside its figures."""
 
+import ast
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +11,12 @@ from offline.cli import app
 from offline.datasets import load_dataset
 from offline.datasets.splits import Split
 from offline.datasets.synthetic import make_dataset
+from offline.prose import REPORT, paragraphs, sections
+from offline.reporting import report, tables
+from offline.reporting.document import Document
 from offline.reporting.overview import commands, dead, deviation, overview
 from offline.reporting.systems import System
+from offline.reporting.tables import dynamic_table
 from offline.reproduce import Plan, jobs
 from offline.runs import Predictions, Run
 
@@ -96,3 +102,30 @@ def test_the_overview_puts_both_modes_of_a_system_beside_the_constant(songs):
     assert "(-" in row["original"]
     assert float(row["constant"]) > 0.2
     assert dead(systems) == ["crnn-gru3 (original): valence and arousal"]
+
+
+def test_what_people_wrote_for_the_report_stands_in_a_file_of_its_own():
+    for module in (report, tables):
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "doc.text":
+                written = [n.value for n in ast.walk(node)
+                           if isinstance(n, ast.Constant) and isinstance(n.value, str)]  # fmt: skip
+                assert max(map(len, written)) < 80, written
+
+
+def test_every_section_of_the_prose_is_used_and_filled_in():
+    used = "".join(Path(m.__file__).read_text() for m in (report, tables))
+    assert all(f'"{title}"' in used for title in sections(REPORT.read_text()))
+    assert paragraphs("Above zero", shown=2, rows=7)[0].startswith("2 of 7 rows")
+    assert len(paragraphs("Modes")) == 2
+    assert all("\n" not in p for p in paragraphs("Opening"))
+    with pytest.raises(KeyError):
+        paragraphs("Above zero", shown=2)
+
+
+@pytest.mark.parametrize(("width", "said"), [(0.25, True), (None, False)])
+def test_the_report_says_so_only_where_runs_were_reduced(songs, width, said):
+    plan = Plan(("crnn-gru3",), folds=1, width=width, modes=("corrected",), labels=("dynamic",))
+    doc = Document("x")
+    dynamic_table(doc, [_system([r for _, r in jobs(plan, songs)], MOVING)])
+    assert ("processor time was short" in doc.markdown()) is said
