@@ -78,7 +78,17 @@ def compute(path: Path, spec: FrontEndSpec, *, device: str | None = None) -> np.
         from offline.features.gpu import batch_features
 
         return batch_features([y], spec, device)[0]
-    front_end = FrontEnd(spec)
+    return _frames(y, spec)
+
+
+@lru_cache(maxsize=8)
+def _front_end(spec: FrontEndSpec) -> FrontEnd:
+    """Build a front end once: its filters take longer than a clip of ten seconds."""
+    return FrontEnd(spec)
+
+
+def _frames(y: np.ndarray, spec: FrontEndSpec) -> np.ndarray:
+    front_end = _front_end(spec)
     front_end.prime()
     return np.asarray(front_end.push(y), np.float32)
 
@@ -134,13 +144,46 @@ class FeatureCache:
             The audio cannot be read.
         """
         target = self.path_of(audio, spec)
-        if not target.exists():
+        found = _read(target, mmap=mmap)
+        if found is None:
             self._write(target, compute(audio, spec))
-        try:
-            return np.load(target, mmap_mode="r" if mmap else None)
-        except ValueError:  # damaged on disk: compute again
-            self._write(target, compute(audio, spec))
-            return np.load(target, mmap_mode="r" if mmap else None)
+            found = np.load(target, mmap_mode="r" if mmap else None)
+        return found
+
+    def synthetic(
+        self,
+        name: str,
+        source: Path,
+        specs: Sequence[FrontEndSpec],
+        make: Callable[[], np.ndarray],
+    ) -> list[np.ndarray]:
+        """Return features of a sound that code makes, computed and kept if not there yet.
+
+        Parameters
+        ----------
+        name : str
+            Names all that decides the sound besides the code.
+        source : Path
+            File of that code; features of what an earlier version made are not used.
+        specs : sequence of FrontEndSpec
+        make : callable
+            Makes the sound [shape=(n,)], float32, at the sampling rate of the specs.
+
+        Returns
+        -------
+        list of np.ndarray [shape=(frames, bins)], float32
+            One a spec.
+        """
+        file = f"{json_hash({'name': name, 'source': content_hash(source)})}.npy"
+        targets = [self.root / f"{spec_hash(spec)}-synthetic" / file for spec in specs]
+        found = [_read(target) for target in targets]
+        if all(x is not None for x in found):
+            return [x for x in found if x is not None]
+        y = make()
+        made = [_frames(y, spec) for spec in specs]
+        for target, x in zip(targets, made, strict=True):
+            self._write(target, x)
+        return made
 
     def derived(
         self,
@@ -165,13 +208,11 @@ class FeatureCache:
             Read-only and lazily read.
         """
         target = self.root / f"{spec_hash(spec)}-{kind}" / f"{content_hash(audio)}.npy"
-        if target.exists():
-            try:
-                return np.load(target, mmap_mode="r")
-            except ValueError:  # damaged on disk: make it again
-                pass
-        self._write(target, make())
-        return np.load(target, mmap_mode="r")
+        found = _read(target, mmap=True)
+        if found is None:
+            self._write(target, make())
+            found = np.load(target, mmap_mode="r")
+        return found
 
     def fill(
         self,
@@ -238,6 +279,15 @@ class FeatureCache:
                 np.save(file, x)
 
         write_with(target, save)
+
+
+def _read(path: Path, *, mmap: bool = False) -> np.ndarray | None:
+    """Return what is kept under a path; None where nothing is, or it is damaged."""
+    try:
+        kept: np.ndarray = np.load(path, mmap_mode="r" if mmap else None)
+    except (FileNotFoundError, ValueError, EOFError):
+        return None
+    return kept
 
 
 def _one(root: Path, spec: FrontEndSpec, device: str | None, path: Path) -> tuple[Path, str]:

@@ -4,8 +4,6 @@ Trained on them, the live model predicts the middle with a large sigma without a
 recording; real speech and noise stay untouched for evaluation.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy.signal import lfilter
 
@@ -34,10 +32,9 @@ def make_sound(kind: str, rng: np.random.Generator, seconds: float = 10.0) -> np
     return (y / (np.abs(y).max() + 1e-9) * 10 ** rng.uniform(-1.5, 0)).astype(np.float32)
 
 
-def not_music(count: int, seed: int = 0, seconds: float = 10.0) -> Iterator[np.ndarray]:
-    """Sounds of all kinds in turn, the same for the same seed."""
-    for k in range(count):
-        yield make_sound(KINDS[k % len(KINDS)], np.random.default_rng([seed, k]), seconds)
+def not_music(k: int, seed: int = 0, seconds: float = 10.0) -> np.ndarray:
+    """Make the k-th of an endless row of sounds, all kinds in turn, the same for the same seed."""
+    return make_sound(KINDS[k % len(KINDS)], np.random.default_rng([seed, k]), seconds)
 
 
 def _coloured(n: int, rng: np.random.Generator, slope: float) -> np.ndarray:

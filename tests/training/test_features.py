@@ -81,6 +81,34 @@ def test_a_damaged_cache_file_is_computed_again(wav, tmp_path):
     assert np.array_equal(cache.get(wav, MEL), want)
 
 
+def test_features_of_synthetic_sounds_are_kept_until_their_code_changes(tmp_path):
+    cache, source, made = FeatureCache(tmp_path / "cache"), tmp_path / "code.py", []
+
+    def make():
+        made.append(np.random.default_rng(len(made)).standard_normal(22050, np.float32))
+        return made[-1]
+
+    source.write_text("first")
+    mel, chroma = cache.synthetic("a", source, [MEL, CHROMA], make)
+    soundfile.write(tmp_path / "a.wav", made[0], 22050, subtype="FLOAT")
+    assert np.array_equal(mel, compute(tmp_path / "a.wav", MEL))
+    again = FeatureCache(tmp_path / "cache").synthetic("a", source, [MEL, CHROMA], make)
+    assert np.array_equal(again[0], mel)
+    assert np.array_equal(again[1], chroma)
+    assert len(made) == 1
+    cache.synthetic("b", source, [MEL], make)
+    source.write_text("second")
+    cache.synthetic("a", source, [MEL], make)
+    assert len(made) == 3
+
+
+def test_a_front_end_that_was_used_before_gives_the_same_features(wav, tmp_path):
+    alone = compute(wav, MEL)
+    soundfile.write(tmp_path / "loud.wav", np.ones(9999, np.float32), 22050)
+    compute(tmp_path / "loud.wav", MEL)
+    assert np.array_equal(compute(wav, MEL), alone)
+
+
 def test_unreadable_audio_is_reported_and_the_rest_goes_on(wav, tmp_path):
     bad, gone = tmp_path / "bad.mp3", tmp_path / "gone.wav"
     bad.write_bytes(b"ID3 nothing")

@@ -126,7 +126,7 @@ def test_made_up_sounds_are_sound_and_repeat() -> None:
         y = make_sound(kind, np.random.default_rng(0), 2.0)
         assert y.shape == (2 * SR,)
         assert 0.01 < np.abs(y).max() <= 1
-    a, b = (np.stack(list(not_music(3, seconds=1.0))) for _ in range(2))
+    a, b = (np.stack([not_music(k, seconds=1.0) for k in range(3)]) for _ in range(2))
     assert np.array_equal(a, b)
 
 

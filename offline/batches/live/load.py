@@ -8,22 +8,22 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from offline.batches.live.data import FRONT_ENDS, SPAN, SR, STEP_S, TEST58, LiveClip, LiveData
+from offline.batches.live.data import FRONT_ENDS, SPAN, STEP_S, TEST58, LiveClip, LiveData
 from offline.datasets import Dataset, load_dataset
 from offline.datasets.mirex import is_mirex, load_mirex
 from offline.datasets.panda4q import is_4q, load_4q
 from offline.datasets.song import Clip, Song
 from offline.datasets.splits import artist_folds, is_test58, make_split
+from offline.features import nonmusic
 from offline.features.cache import FeatureCache
-from offline.features.nonmusic import not_music
 from offline.progress import say
 from offline.recipes.live import GENRES
 from streammer.errors import InputError
-from streammer.frontend import FrontEnd, FrontEndSpec
 
 __all__ = ["check_labels", "clips_of", "load_live", "sets_of"]
 
@@ -113,9 +113,12 @@ def load_live(
         )
     if not any(c.quadrant for c in data.clips):
         _half_planes_from_curves(data)
-    for k, y in enumerate(not_music(sounds)):
-        mel, chroma = (_features(y, spec) for spec in FRONT_ENDS.values())
-        labels = np.full((len(y) // (SR // 2), 2), np.nan, np.float32)
+    for k in range(sounds):
+        mel, chroma = cache.synthetic(
+            f"not music {k}", Path(nonmusic.__file__), [*FRONT_ENDS.values()],
+            partial(nonmusic.not_music, k),
+        )  # fmt: skip
+        labels = np.full((len(mel) // 25, 2), np.nan, np.float32)
         data.add(LiveClip(f"sound:{k}", f"sound:{k}", -1, labels, music=False), mel, chroma)
     return data
 
@@ -212,12 +215,6 @@ def check_labels(uid: str, valence: np.ndarray, arousal: np.ndarray) -> None:
                 f"{uid}: {name} is {worst:g}, expected [-1, 1]; labels on another scale (1 to 9?) "
                 "must be mapped first"
             )
-
-
-def _features(y: np.ndarray, spec: FrontEndSpec) -> np.ndarray:
-    front_end = FrontEnd(spec)
-    front_end.prime()
-    return np.array(front_end.push(y), np.float32)
 
 
 def _genres(text: str) -> np.ndarray | None:
