@@ -165,7 +165,7 @@ def test_an_exported_window_net_hears_what_it_was_trained_on(trained, made, made
 
 
 def test_training_never_reads_the_test_side(made, made_songs, trained, monkeypatch):
-    from offline.batches import clips as clips
+    from offline.batches import clips
 
     seen = set()
     real = clips.build_clips
@@ -174,7 +174,7 @@ def test_training_never_reads_the_test_side(made, made_songs, trained, monkeypat
         seen.update(uids)
         return real(dataset, uids, *args, **kwargs)
 
-    monkeypatch.setattr(clips, "build_pieces", watching)
+    monkeypatch.setattr(clips, "build_clips", watching)
     run = trained(tiny("chroma-lstm"), name="watched")
     assert seen == {*run.split.train, *run.split.validation}
     assert not seen & {*run.split.test}
