@@ -102,8 +102,8 @@ def test_a_subscriber_prints_what_it_hears(code, bus):
 
 def commands():
     seen = set()
-    for case in blocks("sh"):
-        for line in case.values[0].splitlines():
+    for case in blocks("sh", "ini"):
+        for line in case.values[0].replace("ExecStart=/opt/streammer/bin/", "").splitlines():
             for part in re.split(r"\||<|>|&&", line.split(" #")[0]):
                 if part.strip().startswith("streammer ") and part.strip() not in seen:
                     seen.add(part.strip())
