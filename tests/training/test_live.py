@@ -11,8 +11,9 @@ import torch
 from offline.batches.live.batches import STEPS, Batches
 from offline.batches.live.data import LiveData
 from offline.batches.live.load import check_labels, load_live
-from offline.batches.live.statistics import make_rows
+from offline.batches.live.statistics import Rows, make_rows
 from offline.datasets.synthetic import make_dataset
+from offline.evaluation.live import baselines
 from offline.evaluation.live.predict import run_clips
 from offline.evaluation.live.scores import constant_of, half_scores, mood_scores
 from offline.export.live import export_folds, export_shipped
@@ -184,3 +185,27 @@ def test_the_recipe_inside_a_shipped_artefact_can_be_trained_again(
         assert plan_of(recipe).has_mlps
     else:
         assert load_recipe(str(path), mode="original") != recipe
+
+
+def test_boosting_gives_weighted_rows_to_scikit_learn_in_bins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given, rng = [], np.random.default_rng(0)
+
+    class Watched(baselines.HistGradientBoostingRegressor):
+        def fit(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> "Watched":
+            given.append((max(len(set(column)) for column in x.T), weight))
+            return super().fit(x, y, weight)
+
+    monkeypatch.setattr(baselines, "HistGradientBoostingRegressor", Watched)
+    x = rng.standard_normal((2000, 3)).astype(np.float32)
+    y = np.stack([np.tanh(x[:, 0]), np.tanh(x[:, 1])], 1)
+    weight, fold = rng.uniform(0.5, 1.5, 2000), np.arange(2000) % 2
+    moods = Rows(x, y, fold, weight, np.zeros(2000, bool))
+    boosting = baselines.fit_boosting(moods, moods, fold=1)
+    assert [n for n, _ in given] == [baselines.BINS] * 2  # not the thousand distinct values
+    assert all(np.array_equal(w, weight[fold == 0]) for _, w in given)
+    held = x[fold == 1][None]
+    p = baselines.predict_boosting(boosting, held)[0]
+    assert np.corrcoef(p[:, 0], y[fold == 1, 0])[0, 1] > 0.95
+    assert np.corrcoef(p[:, 1], y[fold == 1, 1])[0, 1] > 0.95

@@ -32,8 +32,8 @@ class Rows:
         -1 for what always trains.
     weight : np.ndarray [shape=(n,)]
         Of the row; those of one song add up to about 1.
-    centre : np.ndarray [shape=(n,)], bool
-        Whether the row may be a centre.
+    landmark : np.ndarray [shape=(n,)], bool
+        Whether the row may be a landmark.
     """
 
     x: np.ndarray
