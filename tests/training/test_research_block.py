@@ -1,6 +1,7 @@
 """The research block of the README, line by line, on a small synthetic DEAM folder."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,7 @@ def test_evaluate_comes_before_or_after_export_and_fills_the_card(
     assert main(["export", "runs/live", "--to", "early", "--name", "mine"]) == 0
     assert "no figures yet" in capsys.readouterr().err
     assert read_metadata(Path("early/mine.onnx")).metrics == {}
+    shutil.rmtree(trained / "artefacts")  # as where nothing was exported yet
     assert main(["evaluate", "live"]) == 0
     assert "skill arousal" in capsys.readouterr().out
     assert (trained / "live.md").exists()
