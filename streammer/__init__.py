@@ -1,4 +1,4 @@
-"""streammer hears music as it plays and says, twice a second, how it feels.
+"""Estimate, twice a second, how music feels while it plays.
 
 The public names are loaded on first use, so that `import streammer` stays quick.
 """

@@ -1,8 +1,6 @@
 """`python -m streammer`, for where the `streammer` script is not on the path."""
 
-import sys
-
-from streammer.cli import main
+from streammer.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 __all__ = ["HEADS", "Mlp", "MlpEnsemble", "scaled"]
 
 HEADS = 4
-"""Valence, arousal, positive, energetic; further heads of a `Perceptron` exist in training only."""
+"""Valence, arousal, positive, energetic; further heads of an `Mlp` exist in training only."""
 
 
 class Mlp(nn.Module):
@@ -47,7 +47,7 @@ class MlpEnsemble(nn.Module):
 
     Parameters
     ----------
-    members : sequence of Perceptron
+    members : sequence of Mlp
         Of one size.
     shift, scale : Tensor [shape=(features,)]
     offset, factor : Tensor [shape=(HEADS,)]

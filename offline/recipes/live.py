@@ -178,9 +178,9 @@ class LivePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         kernel ridge is fitted on.
     kernel : dict
         Fields of `KernelPart`.
-    MLPs : dict
-        Fields of `PerceptronPart`.
-    MLP_share : four floats
+    mlps : dict
+        Fields of `MlpPart`.
+    mlp_share : four floats
         Of the MLPs in valence, arousal, positive and energetic; the kernel ridge has the
         rest of what the networks leave.
     folds, seeds : int

@@ -19,7 +19,7 @@ __all__ = [
 
 BLOCK = 4096
 """Samples per decoder read, everywhere: decoded MP3 differs by an ulp with the read size, and the
-laboratory must hear the samples that the live core hears."""
+laboratory and the live core must decode the same samples."""
 
 MIN_SR = 1000
 """Least rate of anything that is called sound [Hz]."""

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import NoReturn
 
 from streammer.cli import commands, failures, messages
 from streammer.errors import StreammerError, UsageError
 from streammer.system.escape import ESCAPE
-from streammer.system.signals import EXIT_INTERRUPTED, ending, interrupting
+from streammer.system.signals import EXIT_INTERRUPTED, ending, interrupting, leave
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 _ENDLESS = ("listen", "watch")
 """What a signal ends in order, whenever it comes."""
@@ -41,6 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             # The next signal, while the first was being told; or the first, before the command.
             return EXIT_INTERRUPTED if begun else _interrupted(tokens)
+
+
+def run() -> NoReturn:
+    """Run the command that this process was called with, and end the process."""
+    leave(main())
 
 
 def _report_interruption(tokens: Sequence[str], came: Sequence[int], debug: bool) -> int:

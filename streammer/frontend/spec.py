@@ -1,4 +1,4 @@
-"""What a model hears: the specification of a front end, checked on construction."""
+"""The input of a model: the specification of a front end, checked on construction."""
 
 import math
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ N_FFT_MIN, N_FFT_MAX = 16, 65536
 
 @dataclass(frozen=True)
 class FrontEndSpec:
-    """What a model hears: how frames are cut, transformed, filtered and scaled.
+    """The input of a model: how frames are cut, transformed, filtered and scaled.
 
     Fields that a kind does not use are ignored. Values left open are filled in on construction
     (``win_length = n_fft``, ``fmax = sr / 2``, ``norm`` by kind), so that equal front ends compare

@@ -1,4 +1,4 @@
-"""A checked model: what it hears, what it gives, one step of it (docs/design.md, contract 1)."""
+"""A checked model: its inputs, its outputs, one step of it (docs/design.md, contract 1)."""
 
 import os
 import threading
@@ -46,7 +46,7 @@ class Model:
     data : bytes
         The serialized graph that was checked.
     front_ends : dict of str to FrontEndSpec
-        What each feature input hears.
+        The front end of each feature input.
     session : onnxruntime.InferenceSession
         On the CPU, with one thread; it may be run from several threads at once.
     feature_shapes : dict of str to (frames, bins)
@@ -188,7 +188,7 @@ def build_model(data: bytes, path: Path) -> Model:
     meta = parse_metadata(data, path)
     if not meta.causal:
         raise ModelError(
-            f"{path}: model {meta.name} is not causal: it hears the future and cannot run on a "
+            f"{path}: model {meta.name} is not causal: it uses later sound and cannot run on a "
             "stream; expected causal true"
         )
     check_hash(data, meta, path)
@@ -248,7 +248,7 @@ def _run_for(limit_s: float, model: Model, feeds: Mapping[str, Float32]) -> list
         if options.terminate:
             raise ModelError(
                 f"{model.path}: a dry step has not ended after {limit_s:g} s, expected less than "
-                f"the {model.step_s:g} s of sound it hears"
+                f"the {model.step_s:g} s of sound it takes"
             ) from error
         raise
     finally:

@@ -33,6 +33,7 @@ __all__ = [
     "finishing",
     "interrupting",
     "interruptions_held",
+    "leave",
     "stopping",
 ]
 
@@ -129,6 +130,19 @@ def stopping(stoppable: Stoppable) -> Iterator[None]:
     """Call `stoppable.stop()` on a signal while the block runs."""
     with _handled(lambda _number: stoppable.stop(), default_too=True):
         yield
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with an exit code, whatever signal still comes.
+
+    A thread of ours that still waits, in an output that takes nothing or a pipe that sends nothing,
+    is left behind: the interpreter would take its objects down around it, with warnings.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if any(thread.name.startswith("streammer-") for thread in threading.enumerate()):
+        os._exit(code)
+    sys.exit(code)
 
 
 @contextmanager

@@ -332,7 +332,7 @@ CASES = {
     cyclic: "onnx refuses it",
     no_metadata: "has 0 metadata properties 'streammer', expected one",
     bad_json: "metadata property 'streammer': JSON is malformed",
-    not_causal: "is not causal: it hears the future and cannot run on a stream; expected causal",
+    not_causal: "is not causal: it uses later sound and cannot run on a stream; expected causal",
     wrong_frames: "features has [batch, 24, 80], expected [batch, 25, 80]",
     wrong_bins_of_spec: "features has [batch, 25, 80], expected [batch, 25, 64]",
     bad_spec: "front end of features: fmax is 99999 Hz, expected at most",

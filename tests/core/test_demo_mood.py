@@ -1,4 +1,4 @@
-"""The default model hears in the demo track what was composed: the order, not exact values."""
+"""The default model finds in the demo track what was composed: the order, not exact values."""
 
 import json
 from pathlib import Path

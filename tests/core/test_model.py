@@ -26,7 +26,7 @@ def chunk(rng, batch):
     return {"features": rng.lognormal(0.0, 3.0, (batch, 25, 80)).astype(np.float32)}
 
 
-def test_a_model_says_what_it_hears_and_gives(model):
+def test_a_model_names_its_inputs_and_outputs(model):
     assert model.step_s == 0.5
     assert model.warmup_s == 2.0
     assert model.outputs == tuple(tiny_meta()["outputs"])

@@ -87,7 +87,7 @@ def mood(epoch, seq, arousal, now):
 
 
 @pytest.mark.parametrize("code", list(programs(on_the_bus=True)))
-def test_a_subscriber_prints_what_it_hears(code, bus):
+def test_a_subscriber_prints_what_it_receives(code, bus):
     code = code.replace("tcp://127.0.0.1:5580", bus)
     with subprocess.Popen(
         [sys.executable, "-u", "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True

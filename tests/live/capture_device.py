@@ -22,7 +22,7 @@ def capture(name, seconds, out):
     first = None
     while first is None:
         first = source.read(0.05)
-    print("hears", info.sr, info.channels, info.name, flush=True)
+    print("captures", info.sr, info.channels, info.name, flush=True)
     until = clock.monotonic() + seconds
     samples, rows, reopened = [], [], 0
     gone_at = None

@@ -93,7 +93,7 @@ def timeline(samples, rows):
 def test_what_is_played_is_captured_sample_for_sample(pulse, song, tmp_path):
     path, y = song
     capture = Capture(pulse, "mic", 9.0, tmp_path / "heard.npz")
-    sr, channels, _ = capture.expect("hears")
+    sr, channels, _ = capture.expect("captures")
     assert (sr, channels) == (str(SR), "2")
     time.sleep(0.5)
     assert pulse.play(path).wait(timeout=20) == 0
@@ -120,7 +120,7 @@ def test_a_device_that_vanishes_and_returns_is_found_again_and_its_time_is_count
 ):
     path, y = song
     capture = Capture(pulse, "mic", 19.0, tmp_path / "heard.npz")
-    capture.expect("hears")
+    capture.expect("captures")
     time.sleep(0.5)
     player = pulse.play(path)
     time.sleep(3.0)
@@ -195,7 +195,7 @@ def two_moods(tmp_path_factory):
     return path
 
 
-def test_a_subscriber_hears_of_the_microphone_what_the_file_says_and_ticks_outlive_a_hole(
+def test_a_subscriber_gets_of_the_microphone_what_the_file_gives_and_ticks_outlive_a_hole(
     pulse, two_moods
 ):
     expected = moods_of(two_moods)

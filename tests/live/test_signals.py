@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -148,3 +149,18 @@ def test_a_signal_ends_the_wait_for_a_log_that_nobody_reads(start, tmp_path):
     assert len([listener.line() for _ in range(8)]) == 8
     assert listener.end(timeout_s=PATIENCE_S) == 0
     assert "8 lines dropped" in listener.err
+
+
+def test_signals_that_come_after_the_end_do_not_change_the_exit_code():
+    code = (
+        "import os, signal\n"
+        "from streammer.system.signals import leave\n"
+        "class Slow:\n"
+        "    def __del__(self):\n"
+        "        for _ in range(2):\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "kept = Slow()\n"
+        "leave(3)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (3, b"")

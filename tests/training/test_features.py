@@ -1,4 +1,4 @@
-"""The cache gives what the live front end hears, keeps it, and survives being killed."""
+"""The cache gives what the live front end computes, keeps it, and survives being killed."""
 
 import os
 import signal

@@ -144,7 +144,7 @@ def test_static_form_trains_and_exports_marked_as_not_causal(name, trained, made
         load_model(path)
 
 
-def test_an_exported_window_net_hears_what_it_was_trained_on(trained, made, made_songs):
+def test_an_exported_window_net_takes_what_it_was_trained_on(trained, made, made_songs):
     from offline.batches.clips import build_clips
     from offline.training.loop import load_weights
     from offline.training.networks import build_network, predict
