@@ -15,6 +15,7 @@ from streammer.audio.block import BLOCK, Block, SourceEnd
 from streammer.clock import FakeClock
 from streammer.errors import InputError, UsageError
 from streammer.sources.open import kind_of, open_source
+from tests.core.decoding import opened, read_file
 from tests.sounds import SR, make_song
 
 SECONDS = 4.0
@@ -64,25 +65,6 @@ def encode(path, y, codec, sr=SR, video=False, title=""):
         out.mux(stream.encode(None))
 
 
-def opened(path):
-    source = open_source(str(path), clock=FakeClock())
-    return source, source.open()
-
-
-def hear(path):
-    source, info = opened(path)
-    parts, position = [], 0
-    while isinstance(item := source.read(0.0), Block):
-        assert item.position == position
-        assert item.samples.dtype == np.float32
-        assert item.lost == 0
-        parts.append(item.samples)
-        position += len(item.samples)
-    source.close()
-    assert isinstance(source.read(0.0), SourceEnd)
-    return info, np.concatenate(parts), item
-
-
 def likeness(a, b):
     """Correlation of two signals at the lag at which it is greatest."""
     n = len(a) + len(b)
@@ -92,7 +74,7 @@ def likeness(a, b):
 
 @pytest.mark.parametrize("suffix", ["wav", "aiff", "flac"])
 def test_lossless_files_give_their_samples(folder, y, suffix):
-    info, heard, end = hear(folder / f"a.{suffix}")
+    info, heard, end = read_file(folder / f"a.{suffix}")
     assert (info.sr, info.channels, info.kind, info.clocked) == (SR, 2, "file", False)
     assert end == SourceEnd("eof")
     tolerance = {"wav": 0.0, "aiff": 2**-22, "flac": 2**-15}[suffix]  # bits per sample
@@ -101,7 +83,7 @@ def test_lossless_files_give_their_samples(folder, y, suffix):
 
 @pytest.mark.parametrize("suffix", ["mp3", "ogg", "m4a", "mp4", "mkv", "aac", "webm"])
 def test_compressed_files_sound_alike_and_keep_their_length(folder, y, suffix):
-    info, heard, end = hear(folder / f"a.{suffix}")
+    info, heard, end = read_file(folder / f"a.{suffix}")
     assert end == SourceEnd("eof")
     assert info.channels == 2
     assert abs(len(heard) - len(y)) <= 2 * 2112  # an encoder's delay and padding
@@ -133,7 +115,7 @@ def test_capture_time_is_counted_from_the_opening(folder, suffix):
 def test_any_count_of_channels_and_any_rate(tmp_path, channels, sr):
     y = make_song(0.5, sr=sr, channels=channels)
     soundfile.write(tmp_path / "a.wav", y, sr, subtype="FLOAT")
-    info, heard, _ = hear(tmp_path / "a.wav")
+    info, heard, _ = read_file(tmp_path / "a.wav")
     assert (info.sr, info.channels) == (sr, channels)
     assert np.array_equal(heard, y)
 
@@ -143,7 +125,7 @@ def test_a_file_that_was_cut_short_is_used_as_far_as_it_goes(folder, tmp_path, s
     whole = (folder / f"a.{suffix}").read_bytes()
     path = tmp_path / f"cut.{suffix}"
     path.write_bytes(whole[: len(whole) // 2 + 3])
-    info, heard, end = hear(path)
+    info, heard, end = read_file(path)
     assert 0.35 * SECONDS < len(heard) / info.sr < 0.65 * SECONDS
     assert end.reason == "eof"
     assert "of the 4.0 s" in end.detail
@@ -158,7 +140,7 @@ def test_damage_in_the_middle_does_not_end_the_file(folder, tmp_path, suffix, ju
     middle = len(whole) // 2
     path = tmp_path / f"damaged.{suffix}"
     path.write_bytes(whole[:middle] + junk + whole[middle + 8000 :])
-    info, heard, end = hear(path)
+    info, heard, end = read_file(path)
     assert len(heard) / info.sr > 0.75 * SECONDS
     assert end.reason == "eof"
 
@@ -168,7 +150,7 @@ def test_garbage_where_tags_should_be_is_passed_over(folder, tmp_path, y):
     path = tmp_path / "tagged.mp3"
     size = bytes([0, 0, 0x17, 0x38])
     path.write_bytes(b"ID3\x04\x00\x00" + size + rng.bytes(3000) + (folder / "a.mp3").read_bytes())
-    info, heard, _ = hear(path)
+    info, heard, _ = read_file(path)
     assert len(heard) / info.sr > 0.9 * SECONDS
 
 
@@ -178,7 +160,7 @@ def test_tags_that_are_no_utf8_do_not_keep_a_file_from_being_heard(tmp_path, y):
     tagged = path.read_bytes()
     assert tagged.count(b"Bj?rk") == 1
     path.write_bytes(tagged.replace(b"Bj?rk", b"Bj\xf6rk"))
-    _, heard, end = hear(path)
+    _, heard, end = read_file(path)
     assert end == SourceEnd("eof")
     assert len(heard) == pytest.approx(len(y), abs=2 * 2112)
 
@@ -270,14 +252,14 @@ def test_a_video_without_sound_is_refused(tmp_path, y):
 def test_a_name_that_ffmpeg_would_take_for_a_protocol_is_a_file(folder, tmp_path, y, monkeypatch):
     (tmp_path / "concat:a%03d.mp3").write_bytes((folder / "a.mp3").read_bytes())
     monkeypatch.chdir(tmp_path)
-    _, heard, _ = hear("concat:a%03d.mp3")
+    _, heard, _ = read_file("concat:a%03d.mp3")
     assert len(heard) == len(y)
 
 
 def test_a_file_url_is_a_path(folder, tmp_path, y):
     path = tmp_path / "with space.wav"
     path.write_bytes((folder / "a.wav").read_bytes())
-    _, heard, _ = hear(path.as_uri())
+    _, heard, _ = read_file(path.as_uri())
     assert len(heard) == len(y)
 
 
@@ -289,7 +271,7 @@ def test_a_stream_that_changes_its_rate_and_channels_goes_on_in_the_first(tmp_pa
             file.write(make_song(3.0, sr=sr, channels=channels))
         parts.append(part.read_bytes())
     (tmp_path / "both.mp3").write_bytes(b"".join(parts))
-    info, heard, _ = hear(tmp_path / "both.mp3")
+    info, heard, _ = read_file(tmp_path / "both.mp3")
     assert (info.sr, info.channels) == (44100, 2)
     assert len(heard) / info.sr == pytest.approx(6.0, abs=0.3)
 
@@ -358,5 +340,5 @@ def test_a_wav_of_64_bit_integers_is_heard(tmp_path):
                        44100, 8 * 44100, 8, 64, b"data", y.nbytes)  # fmt: skip
     path = tmp_path / "wide.wav"
     path.write_bytes(head + y.tobytes())
-    _, samples, _ = hear(path)
+    _, samples, _ = read_file(path)
     np.testing.assert_allclose(samples[:, 0], y / 2.0**63, atol=1e-7)
