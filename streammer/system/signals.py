@@ -20,7 +20,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, Protocol
 
@@ -135,14 +135,16 @@ def stopping(stoppable: Stoppable) -> Iterator[None]:
 def leave(code: int) -> NoReturn:
     """End the process with an exit code, whatever signal still comes.
 
-    A thread of ours that still waits, in an output that takes nothing or a pipe that sends nothing,
-    is left behind: the interpreter would take its objects down around it, with warnings.
+    The interpreter is not asked to take itself down: a thread that waits in an output that takes
+    nothing would have its objects taken from under it, and libraries write to the terminal as they
+    end (colorama, which numba loads where it is installed), which may be stopped.
     """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if any(thread.name.startswith("streammer-") for thread in threading.enumerate()):
-        os._exit(code)
-    sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # its reader is gone, or it was closed
+            stream.flush()
+    os._exit(code)
 
 
 @contextmanager

@@ -153,14 +153,30 @@ def test_a_signal_ends_the_wait_for_a_log_that_nobody_reads(start, tmp_path):
 
 def test_signals_that_come_after_the_end_do_not_change_the_exit_code():
     code = (
-        "import os, signal\n"
+        "import os, signal, sys\n"
         "from streammer.system.signals import leave\n"
-        "class Slow:\n"
-        "    def __del__(self):\n"
+        "class Late:\n"
+        "    def flush(self):\n"
         "        for _ in range(2):\n"
         "            os.kill(os.getpid(), signal.SIGINT)\n"
-        "kept = Slow()\n"
+        "sys.stdout = Late()\n"
         "leave(3)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stderr) == (3, b"")
+
+
+def test_what_libraries_do_at_exit_does_not_reach_the_terminal():
+    code = (
+        "import atexit, sys\n"
+        "from streammer.cli import run\n"
+        "atexit.register(print, 'a library at its end')\n"
+        "sys.argv[1:] = ['--version']\n"
+        "run()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.count(b"\n")) == (0, 1)
