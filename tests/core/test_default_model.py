@@ -17,7 +17,7 @@ DEMO = ROOT / "examples" / "demo.ogg"
 
 def data_folder():
     """Where real recordings lie, or None: $STREAMMER_DATA, else shared/data beside the checkout."""
-    folder = Path(os.environ.get("STREAMMER_DATA", ROOT.parent / "shared" / "data"))
+    folder = Path(os.environ.get("STREAMMER_DATA") or ROOT.parent / "shared" / "data")
     return folder if folder.is_dir() else None
 
 

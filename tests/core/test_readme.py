@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -137,11 +138,12 @@ def desk(tmp_path_factory):
     folder = tmp_path_factory.mktemp("desk")
     (folder / "music").mkdir()
     sound = make_song(3.0)
-    for name in ("set.mp3", "set.flac", "music/a.mp3"):
+    for name in ("set.mp3", "music/a.mp3"):
         soundfile.write(folder / name, sound, SR)
+    soundfile.write(folder / "set.flac", np.tile(sound, (21, 1)), SR)  # a line begins after 60 s
     if shutil.which("ffmpeg"):
         for name in ("film.mkv", "input.mkv"):
-            make = ["ffmpeg", "-nostdin", "-v", "error", "-i", "set.flac", name]
+            make = ["ffmpeg", "-nostdin", "-v", "error", "-i", "set.mp3", name]
             subprocess.run(make, cwd=folder, check=True, timeout=60)
     return folder
 
