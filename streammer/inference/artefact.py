@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from streammer.errors import ModelError
-from streammer.inference import metadata as protobuf
+from streammer.inference.metadata import Malformed, body, metadata
 
 __all__ = [
     "CONTRACT",
@@ -222,8 +222,8 @@ def read_metadata(path: str | os.PathLike[str]) -> ArtefactMeta:
 def parse_metadata(data: bytes, path: Path) -> ArtefactMeta:
     """Read and check the metadata of a serialized model; `path` is for messages."""
     try:
-        properties = protobuf.metadata(data)
-    except protobuf.Malformed as error:
+        properties = metadata(data)
+    except Malformed as error:
         raise ModelError(f"{path}: is no whole ONNX model ({error})") from error
     found = [value for key, value in properties if key == PROPERTY]
     if len(found) != 1:
@@ -264,8 +264,8 @@ def graph_hash(model: str | os.PathLike[str] | bytes | Any) -> str:
         data = model.SerializeToString()
     digest = hashlib.sha256()
     try:
-        for part in protobuf.body(data):
+        for part in body(data):
             digest.update(part)
-    except protobuf.Malformed as error:
+    except Malformed as error:
         raise ModelError(f"{label}: is no whole ONNX model ({error})") from error
     return digest.hexdigest()

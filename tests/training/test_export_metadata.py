@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offline.export.metadata import with_metadata
-from streammer.inference import metadata as protobuf
+from streammer.inference.metadata import body, metadata
 from tests.core.tiny_model import tiny_model
 
 DATA = tiny_model().SerializeToString()
@@ -19,10 +19,10 @@ def test_metadata_are_replaced_and_nothing_else(properties):
     data = with_metadata(DATA, properties)
     model = onnx.load_model_from_string(data)
     assert {p.key: p.value for p in model.metadata_props} == properties
-    assert list(protobuf.body(data)) == list(protobuf.body(DATA))
-    assert dict(protobuf.metadata(data)) == properties
+    assert list(body(data)) == list(body(DATA))
+    assert dict(metadata(data)) == properties
 
 
 def test_metadata_larger_than_a_byte_of_length_survive():
     text = json.dumps({"x": "y" * 70_000})
-    assert protobuf.metadata(with_metadata(DATA, {"k": text})) == [("k", text)]
+    assert metadata(with_metadata(DATA, {"k": text})) == [("k", text)]
