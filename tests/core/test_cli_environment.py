@@ -179,7 +179,10 @@ def test_quiet_says_nothing_but_errors(streammer_cli, song_wav, tmp_path):
     assert ran.out
     table = tmp_path / "moods.csv"
     assert streammer_cli("label", song_wav, "--out", table, "--jobs", 1, "--quiet").err == ""
-    assert "missing.wav" in streammer_cli("listen", tmp_path / "missing.wav", "--quiet").err
+    assert (
+        "missing.wav"
+        in streammer_cli("listen", tmp_path / "missing.wav", "--no-publish", "--quiet").err
+    )
 
 
 def test_what_is_waited_for_is_said_once_a_minute():

@@ -41,7 +41,7 @@ def _no_thread_stays():
 def ramp_wav(seconds):
     """Return samples that are all different, so that one that is played twice is found."""
     n = int(seconds * SR)
-    y = np.arange(2 * n, dtype=np.float32).reshape(n, 2) / (2 * n)
+    y = np.arange(2 * n, dtype=np.float32).reshape(n, 2) / np.float32(2 * n)
     out = io.BytesIO()
     soundfile.write(out, y, SR, format="WAV", subtype="FLOAT")
     return y, out.getvalue()
