@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
+from streammer.system.stderr import terminal
+
 __all__ = ["REPEAT_S", "SecondSignal", "finishing"]
 
 REPEAT_S = 0.2
@@ -127,4 +129,4 @@ def _last_words() -> None:
     with suppress(OSError):
         if os.isatty(1):
             os.write(1, _SHOW_CURSOR)
-        os.write(2, b"streammer: ended at once by a second signal\n")
+        os.write(terminal(), b"streammer: ended at once by a second signal\n")

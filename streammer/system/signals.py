@@ -25,6 +25,7 @@ from types import FrameType
 from typing import NoReturn, Protocol
 
 from streammer.system.second_signal import SecondSignal, finishing
+from streammer.system.stderr import terminal
 
 __all__ = [
     "EXIT_INTERRUPTED",
@@ -118,7 +119,7 @@ def ending(words: str, code: int) -> Iterator[None]:
     """
 
     def end(_number: int) -> NoReturn:
-        os.write(2, f"streammer: {words}\n".encode())
+        os.write(terminal(), f"streammer: {words}\n".encode())
         os._exit(code)
 
     with _handled(end, default_too=False):

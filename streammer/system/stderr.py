@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-__all__ = ["quiet"]
+__all__ = ["quiet", "terminal"]
 
 _STDERR = 2
 
@@ -40,6 +40,11 @@ def quiet() -> Iterator[None]:
         _leave()
 
 
+def terminal() -> int:
+    """Return the descriptor that reaches the user now, for last words from a signal's handler."""
+    return _STDERR if _terminal is None else _terminal
+
+
 def _enter() -> None:
     global _depth, _terminal
     with _lock:
@@ -51,12 +56,12 @@ def _enter() -> None:
         except OSError:
             return
         _move_python_stderr(terminal)
+        _terminal = terminal
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(nowhere, _STDERR)
         finally:
             os.close(nowhere)
-        _terminal = terminal
 
 
 def _leave() -> None:
@@ -66,8 +71,8 @@ def _leave() -> None:
         if _depth or _terminal is None:
             return
         os.dup2(_terminal, _STDERR)
-        os.close(_terminal)
-        _terminal = None
+        ours, _terminal = _terminal, None
+        os.close(ours)
         _move_python_stderr_back()
 
 

@@ -104,3 +104,17 @@ subprocess.run([sys.executable, "-c", "import sys; print('child', file=sys.stder
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert log.read_text().split() == ["python", "library", "child"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process that raises SIGINT at itself")
+def test_the_last_words_of_a_signal_are_said_while_a_library_is_kept_quiet():
+    code = """
+import signal
+from streammer.system.signals import ending, interrupting
+from streammer.system.stderr import quiet
+with interrupting(), ending("interrupted", 130), quiet():
+    signal.raise_signal(signal.SIGINT)
+"""
+    done = run(code, stderr=subprocess.PIPE)
+    assert done.returncode == 130
+    assert done.stderr == b"streammer: interrupted\n"
