@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from streammer.outputs.writer import Writer
 from streammer.system.escape import ESCAPE
 from streammer.system.unbuffered import write_all
+from streammer.system.writer import Writer
 
 __all__ = ["DASH", "complain", "configured", "inform", "is_quiet", "said_aside", "undash"]
 

@@ -14,7 +14,7 @@ from streammer.cli.messages import complain, inform, said_aside, undash
 from streammer.errors import OutputError, UsageError
 from streammer.estimate import MoodEstimate
 from streammer.outputs.jsonl import LogFile, StdoutLines
-from streammer.outputs.writer import Target, Writer
+from streammer.system.writer import Target, Writer
 
 __all__ = ["Outputs", "Picture"]
 
