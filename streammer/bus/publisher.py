@@ -16,6 +16,7 @@ from types import TracebackType
 import zmq
 
 from streammer.bus.endpoint import PathLock, check_endpoint
+from streammer.bus.features import Features, encode_features, features_topic
 from streammer.bus.sockets import DESCRIPTORS, HIGH_WATER, ROUND, make_socket
 from streammer.bus.wire import encode, mood_topic, status_topic
 from streammer.clock import Clock, SystemClock
@@ -28,6 +29,10 @@ __all__ = ["RESEND_GAP_S", "Publisher"]
 
 RESEND_GAP_S = 0.05
 """A resend reaches everybody, so a topic is sent again at most once in this time."""
+
+_FEATURES = features_topic("")
+_MAX_WANTED = 1024
+"""Subscriptions to features that are kept: a peer that invents topics fills no memory."""
 
 
 class Publisher:
@@ -77,6 +82,8 @@ class Publisher:
         self._lock = threading.Lock()
         self._close_lock = threading.RLock()  # a signal handler may close what is being closed
         self._last: dict[bytes, bytes] = {}
+        # Replaced as a whole: the thread of the socket writes it, any other reads it.
+        self._wanted: frozenset[bytes] = frozenset()
         self._resend_at: dict[bytes, float] = {}
         self._resent_at: dict[bytes, float] = {}
         self._closing = False
@@ -113,6 +120,14 @@ class Publisher:
     def publish_status(self, status: StreamStatus) -> None:
         """Publish a status under ``status/<stream>``; raises as `publish` does."""
         self._hand_over(status_topic(status.stream), encode(status))
+
+    def wants_features(self, stream: str) -> bool:
+        """Return whether somebody has subscribed to the features of a stream."""
+        return any(features_topic(stream).startswith(topic) for topic in self._wanted)
+
+    def publish_features(self, features: Features) -> None:
+        """Publish the features of a step under ``features/<stream>``; raises as `publish` does."""
+        self._hand_over(features_topic(features.stream), encode_features(features))
 
     def close(self) -> None:
         """Send what was handed over, for at most `LINGER_MS`, and give the endpoint back.
@@ -187,7 +202,8 @@ class Publisher:
             queues, self._queues = self._queues, {}
         for topic, payload in ((topic, p) for topic, waiting in queues.items() for p in waiting):
             sock.send_multipart((topic, payload), zmq.NOBLOCK)
-            self._last[topic] = payload
+            if not topic.startswith(_FEATURES):  # old sound is of no use to who joins late
+                self._last[topic] = payload
             self._resend_at.pop(topic, None)  # joiners got this one
             self.sent += 1
 
@@ -198,6 +214,7 @@ class Publisher:
                 frame = sock.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
+            self._note_wanted(frame)
             if frame[:1] != b"\x01":
                 continue
             now = self._clock.monotonic()
@@ -205,6 +222,16 @@ class Publisher:
                 if topic.startswith(frame[1:]) and topic not in self._resend_at:
                     earliest = self._resent_at.get(topic, -math.inf) + RESEND_GAP_S
                     self._resend_at[topic] = max(now, earliest)
+
+    def _note_wanted(self, frame: bytes) -> None:
+        """Keep the subscriptions that bring features, until the last subscriber of each leaves."""
+        topic = frame[1:]
+        if not (topic.startswith(_FEATURES) or _FEATURES.startswith(topic)):
+            return
+        if frame[:1] == b"\x00":
+            self._wanted -= {topic}
+        elif frame[:1] == b"\x01" and len(self._wanted) < _MAX_WANTED:
+            self._wanted |= {topic}
 
     def _resend_due(self, sock: "zmq.Socket[bytes]") -> None:
         now = self._clock.monotonic()

@@ -15,6 +15,7 @@ from streammer.errors import UsageError
 from streammer.estimate import MoodEstimate, StreamStatus
 
 __all__ = [
+    "EPOCH",
     "MAX_PAYLOAD_BYTES",
     "WireError",
     "decode_mood",
@@ -27,7 +28,8 @@ __all__ = [
 MAX_PAYLOAD_BYTES = 65536
 """No message of v 1 comes near it (an estimate takes 400 bytes); more is malformed."""
 
-_EPOCH = re.compile(r"[0-9a-f]{16}")
+EPOCH = re.compile(r"[0-9a-f]{16}")
+"""What an epoch looks like."""
 _MAX_COUNT = 2**53
 """Above it, a JSON number is no longer exact in every language."""
 
@@ -98,7 +100,7 @@ def _check(message: MoodEstimate | StreamStatus) -> None:
         check_stream_name(message.stream)
     except UsageError as error:
         raise WireError(str(error)) from None
-    _require(bool(_EPOCH.fullmatch(message.epoch)), "epoch", message.epoch, "16 hex digits")
+    _require(bool(EPOCH.fullmatch(message.epoch)), "epoch", message.epoch, "16 hex digits")
     if isinstance(message, MoodEstimate):
         _check_mood(message)
     else:

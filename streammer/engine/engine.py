@@ -15,6 +15,7 @@ from streammer.clock import Clock, SystemClock
 from streammer.config import Pace, StreamConfig
 from streammer.engine.batch import step_due
 from streammer.engine.capture import Arrival, Capture, DirectCapture, ThreadedCapture
+from streammer.engine.features import step_features
 from streammer.engine.load import BACKLOG_S
 from streammer.engine.stream import Due, Stream
 from streammer.engine.summary import Summary
@@ -188,6 +189,7 @@ class Engine:
     def _steps(self, stream: Stream, due: Iterable[Due]) -> Iterator[MoodEstimate]:
         for one in due:
             for estimate in step_due([(stream, one)]):
+                self._publish_features(one, estimate)
                 yield self._deliver(stream, estimate)
 
     def _deliver(self, stream: Stream, estimate: MoodEstimate) -> MoodEstimate:
@@ -201,6 +203,12 @@ class Engine:
         self._publisher.publish(estimate)
         if stream.status_is_due():
             self._publisher.publish_status(self._status(stream))
+
+    def _publish_features(self, due: Due, estimate: MoodEstimate) -> None:
+        if self._publisher is not None and self._publisher.wants_features(estimate.stream):
+            features = step_features(due.step, estimate)
+            if features is not None:
+                self._publisher.publish_features(features)
 
     def _status(self, stream: Stream) -> StreamStatus:
         return stream.status(

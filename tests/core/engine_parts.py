@@ -87,7 +87,7 @@ def after_a_break(x, size=4410):
     return [("block", first, lost, {"discontinuity": True}), *rest]
 
 
-def run(script, models, *, pace="live", config=None, clock=None, **source):
+def run(script, models, *, pace="live", config=None, clock=None, publisher=None, **source):
     clock = clock or FakeClock()
     src = Scripted(script, clock, **source)
     engine = Engine(
@@ -95,6 +95,7 @@ def run(script, models, *, pace="live", config=None, clock=None, **source):
         config or StreamConfig(),
         models,
         pace=pace,
+        publisher=publisher,
         clock=clock,
         capture=DirectCapture,
     )
@@ -112,15 +113,23 @@ def same(estimates):
 class Bus:
     """What a publisher is told."""
 
-    def __init__(self):
+    def __init__(self, *, wanted=False):
         self.said = []
         self.status = None
+        self.features = []
+        self.wanted = wanted
 
     def publish(self, estimate):
         self.said.append(estimate)
 
     def publish_status(self, status):
         self.status = status
+
+    def wants_features(self, stream):
+        return self.wanted
+
+    def publish_features(self, features):
+        self.features.append(features)
 
 
 def on_bus(script, models, *, config=None, **source):

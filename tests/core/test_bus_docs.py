@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from streammer import bus
-from streammer.bus import publisher, sockets, subscriber
+from streammer.bus import connection, following, publisher, sockets
 from streammer.bus.wire import MAX_PAYLOAD_BYTES, decode_mood, decode_status
 from streammer.estimate import STATES, MoodEstimate, StreamStatus
 
@@ -50,8 +50,8 @@ def test_the_numbers_on_the_page_are_those_of_the_code():
     assert f"at most {MAX_PAYLOAD_BYTES} bytes" in PAGE
     assert f"in {publisher.RESEND_GAP_S * 1000:.0f} ms" in PAGE
     assert f"more than {sockets.HIGH_WATER} messages behind" in PAGE
-    assert f"no new estimate for {subscriber.STALE_S:.0f} s" in PAGE
-    assert f"nothing at all arrives for {subscriber.RECONNECT_S:.0f} s" in PAGE
+    assert f"no new estimate for {following.STALE_S:.0f} s" in PAGE
+    assert f"nothing at all arrives for {connection.RECONNECT_S:.0f} s" in PAGE
     assert bus.DEFAULT_ENDPOINT in PAGE
 
 

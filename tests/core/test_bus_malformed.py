@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streammer.bus import Publisher, Subscriber
-from streammer.bus.subscriber import RECONNECT_S
+from streammer.bus.connection import RECONNECT_S
 from streammer.bus.wire import WireError, decode_mood, decode_status, encode
 
 GOOD = msgspec.json.encode(estimate(1))
@@ -72,7 +72,7 @@ class FakeSocket:
 
 def test_a_flood_of_junk_does_not_keep_read_from_returning(moods, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(moods, "_sock", FakeSocket([b"mood/main", b"junk"], endless=True))
+        patch.setattr(moods._connection, "_sock", FakeSocket([b"mood/main", b"junk"], endless=True))
         assert moods.read(0.0) is None
 
 
@@ -101,7 +101,7 @@ fuzzed = settings(
 def test_no_frames_whatever_make_the_subscriber_raise(moods, messages):
     with pytest.MonkeyPatch.context() as patch:
         before = moods.malformed
-        patch.setattr(moods, "_sock", FakeSocket(*messages))
+        patch.setattr(moods._connection, "_sock", FakeSocket(*messages))
         now = moods.malformed
     wrong_count = sum(len(frames) != 2 for frames in messages)
     assert before + wrong_count <= now <= before + len(messages)

@@ -11,8 +11,8 @@ import zmq
 from bus_parts import arrived, estimate, until
 
 from streammer.bus import Publisher, Subscriber
+from streammer.bus.connection import RECONNECT_S
 from streammer.bus.sockets import HIGH_WATER
-from streammer.bus.subscriber import RECONNECT_S
 from streammer.errors import NetworkError
 
 

@@ -7,7 +7,7 @@ import pytest
 from bus_parts import EPOCH, arrived, estimate, status, until
 
 from streammer.bus import Publisher, Subscriber
-from streammer.bus.subscriber import STALE_S
+from streammer.bus.following import STALE_S
 from streammer.errors import UsageError
 
 OLDER, NEWER = "0192f00000000000", "0192f00000ffffff"
