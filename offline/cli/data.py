@@ -40,15 +40,16 @@ def get(name: str = "deam", *, to: Path = Path("DEAM"), yes: bool = False) -> No
     Parameters
     ----------
     name
-        Data set; deam.
+        deam, or musicnn: the weights of a tagger that can teach the live network.
     to
-        Folder to unpack into.
+        Folder of the data set; musicnn's weights get a folder ``tagger`` in it.
     yes
         Accept the licence without being asked.
 
     Examples
     --------
     python -m offline data get deam --to ~/DEAM
+    python -m offline data get musicnn --to ~/DEAM
     """
     from offline.datasets.download import get_dataset
 

@@ -4,9 +4,12 @@ import math
 import shutil
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from offline.datasets import musicnn
+from offline.files import write_with
 from offline.progress import progress_bar, say
 from streammer.errors import InputError, NetworkError, UsageError
 
@@ -25,11 +28,14 @@ class Source(NamedTuple):
         Shown first.
     files : dict
         File name -> (address, hash or None where the publisher gives none).
+    folder : str
+        Where files that are no archives belong.
     """
 
     page: str
     licence: str
     files: dict[str, tuple[str, str | None]]
+    folder: str = ""
 
 
 SOURCES: dict[str, Source] = {
@@ -43,11 +49,17 @@ SOURCES: dict[str, Source] = {
             for name in ("DEAM_Annotations.zip", "metadata.zip", "DEAM_audio.zip")
         },
     ),
+    "musicnn": Source(
+        musicnn.PAGE,
+        musicnn.LICENCE,
+        {musicnn.WEIGHTS: (musicnn.ADDRESS, musicnn.HASH)},
+        folder=musicnn.FOLDER,
+    ),
 }
 
 
 def get_dataset(name: str, to: Path, *, accept: bool = False) -> None:
-    """Download and unpack a data set.
+    """Download a data set and unpack it; files that are no archives are put where they belong.
 
     A file that is there and whole is not fetched again; a part of one carries another name and is
     gone on with.
@@ -72,9 +84,15 @@ def get_dataset(name: str, to: Path, *, accept: bool = False) -> None:
         if input("accept? [y/N] ").strip().lower() not in ("y", "yes"):
             raise UsageError("licence not accepted, nothing downloaded")
     for file_name, (address, known_hash) in source.files.items():
-        archive = fetch(address, file_name, known_hash, to)
-        unpack(archive, to)
-    say(f"{to}: done; look at it with `python -m offline data check {to}`")
+        fetched = fetch(address, file_name, known_hash, to)
+        if fetched.suffix == ".zip":
+            unpack(fetched, to)
+        else:
+            write_with(to / source.folder / file_name, partial(shutil.copyfile, fetched))
+    if source.folder:
+        say(f"{to / source.folder}: done; `python -m offline train live` finds it there")
+    else:
+        say(f"{to}: done; look at it with `python -m offline data check {to}`")
 
 
 def fetch(address: str, file_name: str, known_hash: str | None, to: Path) -> Path:

@@ -22,7 +22,7 @@ from streammer.audio.resample import resample
 from streammer.errors import InputError
 from streammer.frontend import FrontEnd, FrontEndSpec
 
-__all__ = ["FeatureCache", "Missed", "compute", "content_hash", "spec_hash"]
+__all__ = ["FeatureCache", "Missed", "compute", "content_hash", "frames_of", "spec_hash"]
 
 VERSION = 1
 """Of the path from file to frames; part of every key."""
@@ -73,12 +73,16 @@ def compute(path: Path, spec: FrontEndSpec, *, device: str | None = None) -> np.
         Frame k ends at sample (k + 1) * hop_length of the resampled signal.
     """
     y, sr = read_mono(path)
-    y = resample(y, sr, spec.sr)
     if device is not None:
         from offline.features.gpu import batch_features
 
-        return batch_features([y], spec, device)[0]
-    return _frames(y, spec)
+        return batch_features([resample(y, sr, spec.sr)], spec, device)[0]
+    return frames_of(y, sr, spec)
+
+
+def frames_of(y: np.ndarray, sr: int, spec: FrontEndSpec) -> np.ndarray:
+    """Features of mono sound at any rate, as the live engine computes them."""
+    return _frames(resample(y, sr, spec.sr), spec)
 
 
 @lru_cache(maxsize=8)
