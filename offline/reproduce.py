@@ -11,7 +11,7 @@ from typing import Any
 
 from offline.datasets import Dataset, load_dataset
 from offline.datasets.check import figures_from
-from offline.datasets.splits import is_test58
+from offline.datasets.folds import is_test58
 from offline.progress import say
 from offline.recipes.load import QUICK, all_recipes, find_recipe, load_recipe
 from offline.recipes.recipe import Recipe

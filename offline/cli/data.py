@@ -34,6 +34,31 @@ def check(path: Path, *, layout: str | None = None) -> None:
 
 
 @data_app.command
+def folds(path: DataPath = None, *, write: bool = False) -> None:
+    """Say how songs fall into folds: which artists go together, how balanced the folds are.
+
+    Parameters
+    ----------
+    path
+        Folder that holds DEAM, and 4Q and the MIREX-like set beside it where they are.
+    write
+        Balance the folds anew and write them down in offline/datasets/folds.csv. Runs trained
+        before then no longer fit the folds.
+
+    Examples
+    --------
+    python -m offline data folds ~/data
+    """
+    from offline.datasets.collection import fold_lines, sets_of, write_folds
+
+    sets = sets_of(data_folder(path))
+    if write:
+        write_folds(sets)
+    for line in fold_lines(sets):
+        print(line)
+
+
+@data_app.command
 def get(name: str = "deam", *, to: Path = Path("DEAM"), yes: bool = False) -> None:
     """Download a data set: resumable, checksum where known, its licence shown first.
 

@@ -53,7 +53,7 @@ def evaluate(
 
 
 def _evaluate_run(folder: Path, on: str, workers: int) -> list[str]:
-    from offline.datasets.splits import is_test58
+    from offline.datasets.folds import is_test58
     from offline.evaluation.evaluate import evaluate as evaluate_run
     from offline.evaluation.evaluate import summary
     from offline.runs import open_run

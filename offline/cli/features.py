@@ -60,7 +60,7 @@ def _wanted(recipe: "Recipe", folder: Path) -> "tuple[list[Path], list[FrontEndS
 
     if recipe.family == "live":
         from offline.batches.live.data import FRONT_ENDS
-        from offline.batches.live.load import clips_of, sets_of
+        from offline.datasets.collection import clips_of, sets_of
 
         return [clip.path for _, _, clip in clips_of(sets_of(folder))], [*FRONT_ENDS.values()]
     dataset = load_dataset(folder)

@@ -8,7 +8,7 @@ import numpy as np
 from offline.datasets import Dataset, Song, load_dataset
 from offline.datasets.artists import artist_key
 from offline.datasets.audio import check_audio, duration_s
-from offline.datasets.splits import is_test58
+from offline.datasets.folds import is_test58
 from streammer.errors import InputError
 
 __all__ = ["check_dataset", "figures_from"]

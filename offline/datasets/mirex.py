@@ -9,6 +9,9 @@ from offline.datasets.tables import first_line, number, read_rows
 
 __all__ = ["is_mirex", "load_mirex"]
 
+_SAME = {"043": ("mirex:080",), "080": ("mirex:043",)}
+"""One recording under two numbers, the second without artist and title; found in the audio."""
+
 
 def is_mirex(root: Path) -> bool:
     """Whether a folder holds the index of the MIREX-like mood set."""
@@ -31,6 +34,7 @@ def load_mirex(root: Path) -> Dataset:
                 artist=row["artist"],
                 title=row["title"],
                 group=f"cluster {row['cluster']}",
+                same_as=_SAME.get(song, ()),
                 raw={"cluster": number(row["cluster"], path, f"song {song}, cluster")},
             )
         )

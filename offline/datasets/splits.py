@@ -1,99 +1,21 @@
 """Who trains, who validates, who is tested: by song, by artist, as published.
 
-Folds are a stable hash of the artist's key. An artist therefore lands in the same fold in every
-data set, whichever sets are loaded together, and nothing has to be remembered but the seed.
-`Split` refuses a song, a recording or an artist on two sides.
+Folds are those of `offline.datasets.folds`. `Split` refuses a song, a recording or an artist on two
+sides, each artist of 'A feat. B' included.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from offline.datasets.artists import artist_key, title_key
+from offline.datasets.artists import artist_key, artists_of, title_key
+from offline.datasets.folds import N_FOLDS, SEED, artist_folds, is_test58, song_folds
 from offline.datasets.song import Song
 from offline.files import write_text
 from streammer.errors import UsageError
 
-__all__ = [
-    "N_FOLDS",
-    "Split",
-    "artist_folds",
-    "is_test58",
-    "known_split",
-    "make_split",
-    "song_folds",
-]
-
-N_FOLDS = 5
-SEED = 0
-
-
-def is_test58(song: Song) -> bool:
-    """Whether a song is one of the 58 full songs of MediaEval 2015 (ids 2001-2058)."""
-    return song.dataset == "deam" and song.group == "2015"
-
-
-def _hash_fold(key: str, n_folds: int, seed: int) -> int:
-    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") % n_folds
-
-
-def _links(songs: Sequence[Song]) -> list[str]:
-    """One group name per song: artists joined by the recordings that they share."""
-    parent: dict[str, str] = {}
-
-    def root(key: str) -> str:
-        parent.setdefault(key, key)
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
-    names = []
-    for song in songs:
-        artist = artist_key(song.artist)
-        names.append(f"artist {artist}" if artist else f"song {song.uid}")
-        for twin in song.same_as:
-            if not artist:
-                names[-1] = f"song {min(song.uid, twin)}"
-    for name in names:
-        root(name)
-    first: dict[str, str] = {}
-    for song, name in zip(songs, names, strict=True):
-        for twin in (song.uid, *song.same_as):
-            seen = first.setdefault(twin, name)
-            low, high = sorted((root(seen), root(name)))
-            parent[high] = low
-    return [root(name) for name in names]
-
-
-def artist_folds(songs: Iterable[Song], n_folds: int = N_FOLDS, seed: int = SEED) -> dict[str, int]:
-    """Fold of every song (by global id), artist-disjoint within and across data sets.
-
-    Parameters
-    ----------
-    songs : iterable of Song
-        Of one or several sets; a song without a known artist is its own artist.
-    n_folds, seed : int
-
-    Returns
-    -------
-    dict
-        ``'deam:2' -> 0 .. n_folds - 1``.
-    """
-    listed = list(songs)
-    groups = _links(listed)
-    return {s.uid: _hash_fold(g, n_folds, seed) for s, g in zip(listed, groups, strict=True)}
-
-
-def song_folds(songs: Iterable[Song], n_folds: int = N_FOLDS, seed: int = SEED) -> dict[str, int]:
-    """Fold of every song by song alone: artists may stand on both sides (name it so)."""
-    ordered = sorted(
-        (s.uid for s in songs), key=lambda u: hashlib.sha256(f"{seed}:{u}".encode()).digest()
-    )
-    return {uid: at % n_folds for at, uid in enumerate(ordered)}
+__all__ = ["Split", "known_split", "make_split"]
 
 
 @dataclass(frozen=True)
@@ -146,8 +68,9 @@ class Split:
                 artist = artist_key(song.artist)
                 if artist and title_key(song.title) and self.artist_disjoint:
                     claim("recording", f"{artist} / {title_key(song.title)}", side)
-                if self.artist_disjoint and artist:
-                    claim("artist", artist, side)
+                if self.artist_disjoint:
+                    for name in sorted(artists_of(song.artist, song.title)):
+                        claim("artist", name, side)
         return self
 
     def write(self, path: Path) -> None:
@@ -225,8 +148,12 @@ def known_split(songs: Sequence[Song], name: str, *, seed: int = SEED) -> Split:
     disjoint = False
     if name == "test58":
         test = [s for s in songs if is_test58(s)]
-        theirs = {artist_key(s.artist) for s in test} - {""}
-        dev = [s for s in songs if not is_test58(s) and artist_key(s.artist) not in theirs]
+        theirs = {name for s in test for name in artists_of(s.artist, s.title)}
+        dev = [
+            s
+            for s in songs
+            if not is_test58(s) and theirs.isdisjoint(artists_of(s.artist, s.title))
+        ]
         dropped = sum(not is_test58(s) for s in songs) - len(dev)
         notes, disjoint = (f"{dropped} songs of test artists left out of training",), True
     elif name in ("mediaeval2013", "mediaeval2014", "mediaeval2015"):

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 
 from offline.datasets import Dataset, Song
-from offline.datasets.artists import artist_key
+from offline.datasets.folds import components
 from offline.evaluation.metrics import r2
 from offline.features.cache import FeatureCache
 from offline.files import write_json
@@ -36,10 +36,9 @@ def cross_validate(
     """
     y = np.array([(s.valence, s.arousal) for s in songs])
     if by == "artist":
-        keys = {
-            k: i for i, k in enumerate(dict.fromkeys(artist_key(s.artist) or s.uid for s in songs))
-        }
-        groups = np.array([keys[artist_key(s.artist) or s.uid] for s in songs])
+        names = components(songs)
+        keys = {name: i for i, name in enumerate(dict.fromkeys(names))}
+        groups = np.array([keys[name] for name in names])
         folds: Any = GroupKFold(n_folds, shuffle=True, random_state=seed)
     else:
         groups, folds = None, KFold(n_folds, shuffle=True, random_state=seed)

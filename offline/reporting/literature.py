@@ -10,7 +10,7 @@ import numpy as np
 
 from offline.datasets import Dataset, Song, load_dataset
 from offline.datasets.artists import artist_key
-from offline.datasets.splits import is_test58
+from offline.datasets.folds import is_test58
 from offline.evaluation.metrics import per_song, rmse
 from streammer.errors import InputError, UsageError
 

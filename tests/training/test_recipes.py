@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from offline.datasets import load_dataset
-from offline.datasets.splits import is_test58
+from offline.datasets.folds import is_test58
 from offline.datasets.synthetic import make_dataset
 from offline.evaluation.evaluate import evaluate, summary
 from offline.export.run import export_run, is_causal

@@ -5,7 +5,10 @@ import dataclasses
 import pytest
 
 from offline.datasets import Song
-from offline.datasets.splits import Split, artist_folds, make_split, song_folds
+from offline.datasets.artists import artists_of
+from offline.datasets.folds import artist_folds, balanced_folds, components, song_folds
+from offline.datasets.nested import Folds
+from offline.datasets.splits import Split, make_split
 from streammer.errors import UsageError
 
 
@@ -37,6 +40,115 @@ def test_a_song_without_artist_is_its_own_and_follows_its_twin():
     assert folds["deam:5"] == folds["emomusic:5"]
 
 
+CREDITS = [
+    ("Lee Maddeford and  Roland Vouilloz", "Lee Maddeford"),
+    ("Kevin MacLeod-Night on the Docks", "Kevin MacLeod"),
+    ("Bo Marley + Disrupt + Volfoniq", "Volfoniq-Memori [Amentu Segretu"),
+    ("Nelson, Willie/Jennings, Waylon", "Willie Nelson"),
+    ("Carmichael, Hoagy & His Orchestra", "Hoagy Carmichael"),
+    ("Davis, Miles Quintet", "MILES DAVIS"),
+    ("Rackets Vs. VED", "Ved"),
+    ("Pine Valley Cosmonauts W/ Puerto Muerto", "The Pine Valley Cosmonauts"),
+    ("Kelly Hogan &amp; The Pine Valley Cosmonauts", "Kelly Hogan"),
+    ("Etiket Zerø feat. MC B.Wayne", "Etiket Zero"),
+    ("Double Helix (Morphamish & Texture)", "Morphamish"),
+    ("King, B.B.", "B. B. King"),
+    ('Pickett, Bobby "Boris"/Crypt-Kickers', "Bobby Pickett"),
+    ("Cath and Phil Tyler", "Phil Tyler"),
+    ("Joan Doe, Max Roe", "Max Roe"),
+    ("Stone Roses, The", "The Stone Roses"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), CREDITS)
+def test_credits_that_share_an_artist_are_in_one_fold_in_every_set(one, other):
+    songs = [Song("1", "deam", artist=one, title="x"), Song("2", "4q", artist=other, title="y")]
+    assert len(set(components(songs))) == 1
+    assert len(set(artist_folds(songs).values())) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("DJ Alpha", "DJ Beta"),
+        ("Smith, John & His Orchestra", "Eve Roe and Her Orchestra"),
+        ("The Beths", "The Cribs"),
+        ("Mr. & Mrs. Smith", "Mr. Oizo"),
+        ("Various Artists", "Various Artists"),
+        ("Unknown", "unknown artist"),
+        ("Brown, Ruth", "Brown, James [1]"),
+        ("M-PeX", "M-Beat"),
+        ("Ann and Friends", "Height With Friends"),
+    ],
+)
+def test_artists_are_not_one_for_a_word_that_names_nobody(one, other):
+    songs = [Song("1", "deam", artist=one, title="x"), Song("2", "4q", artist=other, title="y")]
+    assert len(set(components(songs))) == 2
+
+
+def test_songs_are_connected_by_way_of_others_and_no_name_stands_in_two_groups():
+    names = ["A One & B Two", "B Two", "B Two feat. C Three", "Three, C", "D Four", "E Five-Title"]
+    songs = [Song(str(k), "mirex", artist=n, title=str(k)) for k, n in enumerate(names)]
+    groups = components(songs)
+    assert groups[0] == groups[1] == groups[2] == groups[3]
+    assert len(set(groups)) == 3
+    assert components(songs[::-1]) == groups[::-1]
+    seen = {}
+    for song, group in zip(songs, groups, strict=True):
+        for name in artists_of(song.artist):
+            assert seen.setdefault(name, group) == group
+
+
+def test_a_guest_in_a_title_counts_and_the_word_with_does_not():
+    assert "some body" in {
+        " ".join(k.split()[::-1]) for k in artists_of("X Y", "Z (feat. Some Body)")
+    }
+    assert artists_of("X Y", "Dancing with Love") == artists_of("X Y")
+
+
+def test_a_song_without_an_artist_follows_its_title():
+    songs = [
+        Song("1", "4q", title="Johnny USA"),
+        Song("2", "mirex", artist="Somebody Else", title="Johnny U.S.A."),
+        Song("3", "mirex", artist="Third Party", title="Another"),
+    ]
+    groups = components(songs)
+    assert groups[0] == groups[1] != groups[2]
+
+
+def test_folds_are_balanced_over_sets_and_kinds_without_parting_artists():
+    songs = [
+        Song(str(k), "4q", artist=f"Artist {k % 40}", title=str(k), quadrant=f"Q{1 + k * 7 % 4}")
+        for k in range(200)
+    ] + [Song(str(k), "mirex", artist=f"Artist {k % 60}", title=f"m{k}") for k in range(120)]
+    folds = balanced_folds(songs, lambda s: [s.dataset, s.dataset + s.quadrant])
+    groups = components(songs)
+    for kind in ("4q", "mirex", "4qQ1", "4qQ2", "4qQ3", "4qQ4"):
+        sizes = [0] * 5
+        for song, group in zip(songs, groups, strict=True):
+            sizes[folds[group]] += kind in (song.dataset, song.dataset + song.quadrant)
+        assert max(sizes) - min(sizes) <= 0.2 * sum(sizes) / 5 + 2, (kind, sizes)
+
+
+def test_inner_folds_never_hold_the_outer_one():
+    for outer in range(5):
+        folds = Folds(outer)
+        validated = []
+        for inner in folds.inners():
+            assert outer not in inner.train + inner.validation
+            assert not set(inner.train) & set(inner.validation)
+            assert sorted(inner.train + inner.validation) == sorted(folds.train)
+            validated += inner.validation
+        assert sorted(validated) == sorted(folds.train)
+        assert folds.test == (outer,)
+        with pytest.raises(UsageError, match="the outer fold chooses nothing"):
+            folds.inner(outer)
+    assert Folds(None).train == (0, 1, 2, 3, 4)
+    assert Folds(None).test == ()
+    with pytest.raises(UsageError, match=r"expected 0 \.\. 4"):
+        Folds(5)
+
+
 def test_every_fold_is_checked_and_covers_all():
     songs = _songs(n=60, artists=25)
     tested = []
@@ -62,6 +174,11 @@ def test_a_split_refuses_an_artist_on_two_sides():
     songs = _songs(artists=2)
     with pytest.raises(UsageError, match="artist '0 artist' stands in train and in test"):
         Split("bad", ("deam:0",), (), ("deam:2",)).check(songs)
+    guests = [
+        Song("0", "deam", artist="Ann Doe & Max Roe"), Song("1", "deam", artist="Roe, Max")
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="artist 'max roe' stands in train and in test"):
+        Split("bad", ("deam:0",), (), ("deam:1",)).check(guests)
 
 
 def test_a_split_refuses_the_same_recording_of_two_sets():

@@ -6,7 +6,6 @@ once, so that no artist of a held-out fold is trained on under another label eit
 
 import csv
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,49 +13,24 @@ from pathlib import Path
 import numpy as np
 
 from offline.batches.live.data import FRONT_ENDS, SPAN, STEP_S, TEST58, LiveClip, LiveData
-from offline.datasets import Dataset, load_dataset
-from offline.datasets.mirex import is_mirex, load_mirex
-from offline.datasets.panda4q import is_4q, load_4q
+from offline.datasets import Dataset
+from offline.datasets.collection import clips_of, sets_of
+from offline.datasets.folds import artist_folds, is_test58
 from offline.datasets.song import Clip, Song
-from offline.datasets.splits import artist_folds, is_test58, make_split
+from offline.datasets.splits import make_split
 from offline.features import nonmusic
 from offline.features.cache import FeatureCache
 from offline.progress import say
 from offline.recipes.live import GENRES
 from streammer.errors import InputError
 
-__all__ = ["check_labels", "clips_of", "load_live", "sets_of"]
+__all__ = ["check_labels", "load_live"]
 
 _ALIASES = {
     "rap": "hip-hop", "r&b": "soul", "latin": "international", "reggae": "international",
     "avant-garde": "experimental", "new age": "experimental", "easy listening": "vocal",
     "stage": "vocal",
 }  # fmt: skip
-
-
-def sets_of(root: Path) -> list[Dataset]:
-    """Load the tables of every set that lies in a folder: DEAM, and 4Q and MIREX inside it.
-
-    Raises
-    ------
-    InputError
-        The folder holds no data set.
-    """
-    found = [load_dataset(root)]
-    if is_4q(root / "4q"):
-        found.append(load_4q(root / "4q"))
-    if is_mirex(root / "mirex"):
-        found.append(load_mirex(root / "mirex"))
-    return found
-
-
-def clips_of(sets: Sequence[Dataset]) -> list[tuple[Dataset, Song, Clip]]:
-    """Return all clips of sets but the demo excerpts.
-
-    These are the same seconds again, from another coding; they are kept for figures.
-    """
-    every = ((d, s, c) for d in sets for s in d for c in s.clips)
-    return [(d, s, c) for d, s, c in every if c.path.parent.name != "demo"]
 
 
 def load_live(

@@ -13,7 +13,8 @@ import numpy as np
 
 from offline.batches.clips import LabelledClip, scored
 from offline.datasets import Dataset
-from offline.datasets.splits import is_test58, make_split
+from offline.datasets.folds import is_test58
+from offline.datasets.splits import make_split
 from offline.features.cache import FeatureCache
 from offline.files import write_json, write_with
 from offline.recipes.load import load_recipe
