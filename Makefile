@@ -1,4 +1,4 @@
-# make demo      hear the bundled track and watch its mood move (installs the live core only)
+# make demo      play the bundled track and watch its mood move (installs the live core only)
 # make test      install everything for development, then lint and run the whole test suite
 # make lint      formatting, ruff, mypy
 # make docs      the documentation site, into site/; a warning is an error

@@ -3,7 +3,7 @@
     python examples/demo.py
 
 The mood is published too: `streammer watch` shows it in any other terminal. If the usual port is
-taken, another one is chosen. At the end, what was heard stands beside what was composed.
+taken, another one is chosen. At the end, what was estimated stands beside what was composed.
 """
 
 import json
@@ -47,13 +47,13 @@ def show(lines):
 
 
 def compare(moods):
-    """Print what was heard in each movement beside what was composed."""
+    """Print what was estimated in each movement beside what was composed."""
     print("\nmovement  composed as   published  valence  arousal")
     for part in json.loads((HERE / "demo.json").read_text()):
-        heard = [m for m in moods if part["start_s"] + 4 < m["t_audio_s"] <= part["end_s"]]
-        if heard:
-            v, a = (sum(m[axis] for m in heard) / len(heard) for axis in ("valence", "arousal"))
-            most, _ = Counter(m["quadrant"] for m in heard).most_common(1)[0]
+        rows = [m for m in moods if part["start_s"] + 4 < m["t_audio_s"] <= part["end_s"]]
+        if rows:
+            v, a = (sum(m[axis] for m in rows) / len(rows) for axis in ("valence", "arousal"))
+            most, _ = Counter(m["quadrant"] for m in rows).most_common(1)[0]
             print(f"{part['name']:<9} {part['quadrant']:<13} {most!s:<10} {v:+.2f}    {a:+.2f}")
 
 

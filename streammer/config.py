@@ -45,7 +45,7 @@ def parse_select(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """How one feed is heard and judged.
+    """How the mood of one feed is estimated.
 
     Attributes
     ----------

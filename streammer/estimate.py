@@ -1,4 +1,4 @@
-"""What is said about the music: the estimate, its states and quadrants, the stream's status.
+"""What the bus carries: the estimate, its states and quadrants, the stream's status.
 
 The same keys stand in Python, JSON, CSV, Parquet and on the wire (docs/design.md, contract 2).
 """
@@ -53,7 +53,7 @@ class MoodEstimate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stream, epoch, seq : str, str, int
         Name of the feed, one life of its publisher (16 hex digits), tick within it from 0.
     t_audio_s : float
-        Seconds of sound since the epoch began, heard or known to be lost [s].
+        Seconds of sound since the epoch began, received or known to be lost [s].
     t_capture, t_publish : float
         Unix time of the last sample behind the estimate, and of publication [s].
     valence, arousal : float or None
@@ -109,13 +109,13 @@ class StreamStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stream, epoch, state : str
         As in `MoodEstimate`.
     source, source_kind : str
-        Name of what is heard; device, file, url, pcm or array.
+        Name of the source; device, file, url, pcm or array.
     models : list of str
         Names with versions, in the order in which outputs are taken from them.
     sr, channels : int
         Rate [Hz] and channels of the source; 0 before it is open.
     rates : list of int
-        Rates that the front ends hear [Hz].
+        Input rates of the front ends [Hz].
     step_s, latency_s : float
         Time between estimates, and the known latency of resampler and window [s].
     steps, degraded_ticks, lost_samples, reopened, nonfinite_samples, clipped_samples : int

@@ -1,4 +1,4 @@
-"""Make a page of what `--help` says of every command: a hook of mkdocs."""
+"""Make a page of the `--help` of every command: a hook of mkdocs."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def _help(*command):
 
 
 def help_page():
-    """Return the page: what each command says of itself."""
+    """Return the page: the help of each command."""
     from streammer.cli.commands import COMMANDS
 
     page = INTRODUCTION

@@ -5,7 +5,7 @@ reader. When the ring is full the oldest unread samples are overwritten; the rea
 counts them, and their time passes all the same. Sources that may wait use `write_wait` instead.
 
 How it holds together without a lock. Samples are numbered from 0 as they are written ("index").
-The writer announces how far it will write (`_reserved`), copies, then says how far it has
+The writer announces how far it will write (`_reserved`), copies, then announces how far it has
 written (`_written`). The reader copies samples below `_written`, then looks at `_reserved` again:
 all below ``_reserved - capacity`` may have been overwritten meanwhile and is dropped from what it
 copied. Each number has one writer, and reading or assigning one is atomic. A reader that waits is

@@ -1,4 +1,4 @@
-"""The commands, each with what its help says; they are loaded when they are asked for."""
+"""The commands, each with its help; they are loaded when they are asked for."""
 
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,7 @@ def build_app() -> "App":
 
     app = App(
         name="streammer",
-        help="Say, twice a second, how music feels while it plays.",
+        help="Estimate, twice a second, how music feels while it plays.",
         help_epilogue=_EPILOGUE,
         version=__version__,
         version_flags=["--version"],

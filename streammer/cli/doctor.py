@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ __all__ = ["Finding", "doctor", "examine"]
 
 PACKAGES = (
     "numpy", "numba", "soxr", "onnxruntime", "onnx", "pyzmq", "msgspec", "soundfile", "av",
-    "sounddevice", "cyclopts", "rich",
+    "sounddevice", "cyclopts", "rich", *(["pulsectl"] if sys.platform == "linux" else []),
 )  # fmt: skip
 
 CODECS = ("aac", "flac", "mp3", "opus", "vorbis")

@@ -23,7 +23,7 @@ __all__ = ["models"]
 
 
 def models(
-    paths: Sequence[str] = (),
+    paths: Annotated[Sequence[str], Parameter(show_default=False)] = (),
     /,
     *,
     check: Annotated[bool, Parameter(negative=())] = False,

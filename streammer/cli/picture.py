@@ -260,7 +260,7 @@ def _draw_panel(canvas: _Canvas, layout: Layout, m: MoodEstimate, *, past: bool)
     canvas.put(1, width - 10, clock_time(m.t_audio_s).rjust(9), _BOLD)
     _draw_axis(canvas, layout, 3, "valence", m.valence, m.sigma_valence)
     _draw_axis(canvas, layout, 6, "arousal", m.arousal, m.sigma_arousal)
-    state = f"{m.state} (last heard)" if past else f"{m.state}: {state_words(m)}"
+    state = f"{m.state} (last estimate)" if past else f"{m.state}: {state_words(m)}"
     rows: list[tuple[str, str, Style]] = [
         ("mood", mood_words(m), _BOLD),
         ("state", state, _DIM if past else _STATE_STYLES[m.state]),

@@ -1,4 +1,4 @@
-"""Whether the models keep up with the sound, and what is said when they do not."""
+"""Whether the models keep up with the sound, and the warning when they do not."""
 
 import logging
 from collections import deque
@@ -11,7 +11,7 @@ longest hole that is filled with zeros, which would have to be computed too."""
 
 _STEPS = 8
 _LEAST_STEPS = 4
-_SAID_EVERY_S = 60.0
+_WARN_EVERY_S = 60.0
 
 _log = logging.getLogger("streammer.engine")
 
@@ -33,7 +33,7 @@ class Load:
         self._busy_s = 0.0
         self._costs: deque[float] = deque(maxlen=_STEPS)
         self._skipped_s = 0.0
-        self._said_at: float | None = None
+        self._warned_at: float | None = None
 
     @property
     def step_cost_s(self) -> float:
@@ -60,12 +60,12 @@ class Load:
         self._skipped_s += seconds
 
     def warn(self, now: float) -> None:
-        """Say that the stream is overloaded, at most once a minute."""
+        """Warn that the stream is overloaded, at most once a minute."""
         if not self.overloaded or (
-            self._said_at is not None and now - self._said_at < _SAID_EVERY_S
+            self._warned_at is not None and now - self._warned_at < _WARN_EVERY_S
         ):
             return
-        self._said_at = now
+        self._warned_at = now
         skipped_s, self._skipped_s = self._skipped_s, 0.0
         _log.warning(
             "%s is overloaded: a step of %g s takes %.2f s (%.1f s of sound skipped); choose a "

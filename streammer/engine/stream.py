@@ -151,7 +151,8 @@ class Stream:
         """Take a block and return the steps it completes, in order."""
         changed = (info.sr, info.channels) != (self.info.sr, self.info.channels)
         broken = self._gap or block.lost > HOLE_FILLED_S * info.sr
-        broken |= block.discontinuity and not block.lost  # a loss says how much lies between
+        # A loss has the count of what lies between.
+        broken |= block.discontinuity and not block.lost
         self._gap = False
         done: list[Due] = []
         if changed or broken:
@@ -177,7 +178,7 @@ class Stream:
         return [Due(step, stamp.t_capture, stamp.t_arrival) for step, stamp in steps]
 
     def gate(self, step: StepInput) -> Gate:
-        """Say whether the models are reset before this step and whether they are stepped."""
+        """Return whether the models are reset before this step and whether they are stepped."""
         return gate(self._params, self._post, step.level_dbfs, fresh=step.fresh)
 
     def slot(self, position: int) -> int:

@@ -30,7 +30,7 @@ class Summary:
     lag_ms_p50, lag_ms_max : float
         Measured lag over the newest `LAGS_KEPT` ticks [ms].
     detail : str
-        What the source said at its end; empty if it ended in order.
+        Why the source ended; empty if it ended in order.
     """
 
     estimates: int = 0

@@ -23,7 +23,7 @@ class FrontEnd:
     ----------
     spec : FrontEndSpec
     max_block_frames : int >= 1
-        Frames that the inner buffer has room for. Longer blocks are worked off in pieces; the
+        Frames that the inner buffer has room for. Longer blocks are processed in parts; the
         results are the same to the bit.
 
     Notes
@@ -79,13 +79,13 @@ class FrontEnd:
         self._kernel = kernels.transform.ready(self._buffer, *self._tables, nothing)
 
     def reset(self) -> None:
-        """Return to the fresh state: nothing heard."""
+        """Return to the initial state, without input."""
         self._start = 0  # of the next frame, in the buffer
         self._end = 0  # of the samples in the buffer
         self._skip = 0  # samples to drop before the next frame starts, if hop_length > n_fft
 
     def prime(self) -> None:
-        """Start afresh, n_fft - hop_length zeros heard: frame k ends at (k + 1) * hop_length."""
+        """Reset and take n_fft - hop_length zeros: frame k then ends at (k + 1) * hop_length."""
         self.reset()
         ahead = self.spec.n_fft - self.spec.hop_length
         self._end = max(ahead, 0)
@@ -110,7 +110,7 @@ class FrontEnd:
         Raises
         ------
         UsageError
-            For a block or an `out` of another type or shape; nothing is heard then.
+            For a block or an `out` of another type or shape; the state is unchanged then.
         """
         _check_block(y)
         n_frames = self._frames_with(y.size)
@@ -145,8 +145,8 @@ class FrontEnd:
         return out[:n_frames]
 
     def _frames_with(self, n_samples: int) -> int:
-        heard = self._end - self._start - self._skip + n_samples
-        return max(0, (heard - self.spec.n_fft) // self.spec.hop_length + 1)
+        pending = self._end - self._start - self._skip + n_samples
+        return max(0, (pending - self.spec.n_fft) // self.spec.hop_length + 1)
 
     def _transform(self, n_frames: int, out: Float32s, first: int) -> None:
         self._kernel(self._buffer[self._start :], *self._tables, out[first : first + n_frames])

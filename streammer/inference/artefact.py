@@ -61,7 +61,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Prior(msgspec.Struct, frozen=True):
-    """What is known of an axis before anything is heard.
+    """What is known of an axis before any input.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Prior(msgspec.Struct, frozen=True):
 
 
 class ArtefactMeta(msgspec.Struct, frozen=True, kw_only=True):
-    """What an artefact says of itself.
+    """The metadata of an artefact.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class ArtefactMeta(msgspec.Struct, frozen=True, kw_only=True):
     front_ends : dict
         Name of a feature input -> front-end spec, see `streammer.frontend.FrontEndSpec`.
     warmup_s : float
-        Sound the model must have heard before it is trusted [s].
+        Input after which the outputs are trusted [s].
     causal : bool
         Whether an output depends on past sound alone; live, nothing else is accepted.
     prior : dict
@@ -150,7 +150,7 @@ def list_zoo() -> dict[str, Path]:
 
 
 def in_zoo(path: Path) -> bool:
-    """Say whether a file comes with streammer; all others are checked before they are loaded."""
+    """Return whether a file comes with streammer; all others are checked before they are loaded."""
     return path.resolve().parent == zoo_dir().resolve()
 
 
@@ -208,7 +208,7 @@ def read_artefact(path: Path) -> bytes:
 
 
 def read_metadata(path: str | os.PathLike[str]) -> ArtefactMeta:
-    """Read and check what an artefact says of itself, without loading its graph.
+    """Read and check the metadata of an artefact, without loading its graph.
 
     Raises
     ------

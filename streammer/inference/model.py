@@ -84,7 +84,7 @@ class Model:
 
     @property
     def warmup_s(self) -> float:
-        """Sound that the model must have heard before it is trusted [s]."""
+        """Input after which the outputs are trusted [s]."""
         return self.meta.warmup_s
 
     @property
@@ -93,7 +93,7 @@ class Model:
         return self.meta.prior  # type: ignore[return-value]
 
     def zero_state(self, batch: int = 1) -> ModelState:
-        """Return the state of `batch` streams that have heard nothing yet."""
+        """Return the initial state of `batch` streams, before any input."""
         if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
             raise UsageError(f"batch is {batch!r}, expected a whole number from 1")
         return tuple(np.zeros((batch, *shape), np.float32) for shape in self.state_shapes.values())
@@ -116,7 +116,7 @@ class Model:
     def step(
         self, features: Mapping[str, Float32], state: Sequence[Float32]
     ) -> tuple[Float32, ModelState]:
-        """Hear one step of sound.
+        """Run the model over one step of sound.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
 """Trying a model in a process of its own: one that can be given up on.
 
-A file of a few kilobytes can keep ONNX Runtime folding constants for minutes, deaf to signals, or
-bring it down. What comes from outside the package is therefore opened and stepped here before this
-process opens it, from the very bytes that are opened later.
+A file of a few kilobytes can keep ONNX Runtime folding constants for minutes, in which signals
+wait, or bring it down. What comes from outside the package is therefore opened and stepped here
+before this process opens it, from the very bytes that are opened later.
 """
 
 import os
@@ -50,7 +50,7 @@ def _try(what: str, data: bytes, path: Path, limit_s: float) -> None:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
         try:
-            said, _ = child.communicate(data, timeout=limit_s)
+            printed, _ = child.communicate(data, timeout=limit_s)
         except subprocess.TimeoutExpired as error:
             raise ModelError(
                 f"{path}: loading it has not ended after {limit_s:g} s, expected a model that is "
@@ -59,7 +59,7 @@ def _try(what: str, data: bytes, path: Path, limit_s: float) -> None:
         finally:
             child.kill()
     if child.returncode == ModelError.exit_code:
-        raise ModelError(said.decode(errors="replace").strip())
+        raise ModelError(printed.decode(errors="replace").strip())
     if child.returncode:
         raise ModelError(
             f"{path}: the process that loads it ends with {child.returncode}, expected 0: ONNX "

@@ -99,10 +99,10 @@ class FileSource:
             reader.close()
 
     def _end(self, reader: Reader) -> SourceEnd:
-        heard_s = self._position / self.info.sr
-        trouble = reader.trouble(heard_s)
+        decoded_s = self._position / self.info.sr
+        trouble = reader.trouble(decoded_s)
         if self._became_shorter():
-            trouble = f"it became shorter while it was read; {heard_s:.1f} s of it were heard"
+            trouble = f"it became shorter while it was read; {decoded_s:.1f} s of it were decoded"
         return SourceEnd("eof", f"{self._path}: {trouble}" if trouble else "")
 
     def _became_shorter(self) -> bool:

@@ -1,7 +1,7 @@
 """The length that an MP3 names in its first frame.
 
 FFmpeg uses the same numbers, but where they do not fit the size of the file it takes the bit
-rate's guess instead and does not say so: a guess is no claim that something is missing.
+rate's estimate instead and does not mark it: an estimate is no claim that something is missing.
 
 References
 ----------

@@ -186,7 +186,7 @@ def open_source(
     stdin : binary file, optional
         What '-' reads; by default the process's stdin.
     progress : Progress, optional
-        How far a recording at a URL was heard by the source that was open before.
+        How far a recording at a URL was decoded by the source that was open before.
 
     Raises
     ------

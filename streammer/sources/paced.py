@@ -10,7 +10,7 @@ from streammer.sources.latch import Latch
 __all__ = ["PIECE_S", "PacedSource"]
 
 PIECE_S = 0.02
-"""Longest piece that is handed over at once [s]: the decoder's block would come in jerks."""
+"""Longest block that is handed over at once [s]: the decoder's block would come in jerks."""
 
 MAX_LATE_S = 1.0
 """When playing falls behind by more (a machine that slept), time moves on instead of the sound
@@ -70,7 +70,7 @@ class PacedSource:
         return self.info
 
     def read(self, timeout_s: float) -> Block | SourceEnd | None:
-        """Return the next piece once it is due, the end, or None if `timeout_s` passes before."""
+        """Return the next block once it is due, the end, or None if `timeout_s` passes before."""
         until = self._clock.monotonic() + max(0.0, timeout_s)
         while True:
             if self._closed.is_set():

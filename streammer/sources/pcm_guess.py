@@ -1,6 +1,6 @@
 """Whether bytes can be the raw PCM that they are taken for.
 
-Raw PCM says nothing of itself, and any bytes are samples: read in the wrong format they are noise,
+Raw PCM has no header, and any bytes are samples: read in the wrong format they are noise,
 silence or nothing at all. What gives it away:
 
 - the first bytes of a file with a header, or text;
@@ -196,7 +196,7 @@ def _describe_wav(head: bytes, format: str, rate: int, channels: int) -> str:
     kind = {3: "f", 1: "s"}.get(tag, "f" if bits == 32 and format == "f32le" else "s")
     named = f"{kind}{bits}le"
     if (named, sr, there) == (format, rate, channels):
-        return ""  # its header is heard as a click of a millisecond
+        return ""  # its header becomes a click of a millisecond
     if named not in FORMATS:
         return f"stdin holds WAV, not raw PCM: name the file instead of -, or {_DECODE}"
     return (

@@ -1,4 +1,4 @@
-"""How far a recording at a URL was heard, so that its next connection goes on there."""
+"""How far a recording at a URL was decoded, so that its next connection goes on there."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ __all__ = ["Progress"]
 
 @dataclass
 class Progress:
-    """How far a recording was heard, over all lives of its source.
+    """How far a recording was decoded, over all lives of its source.
 
     Attributes
     ----------
-    heard_s : float
+    decoded_s : float
         Sound that was delivered [s]; 0 for a station.
     size : int
         Bytes of the whole, as the server named them.
@@ -19,6 +19,6 @@ class Progress:
         Lives up to now that delivered nothing, counted from the last that did.
     """
 
-    heard_s: float = 0.0
+    decoded_s: float = 0.0
     size: int = 0
     tries: int = 0

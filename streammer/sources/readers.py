@@ -73,7 +73,7 @@ class Reader(Protocol):
         """Yield the sound [shape=(n, channels)]."""
         ...
 
-    def trouble(self, heard_s: float) -> str:
+    def trouble(self, decoded_s: float) -> str:
         """Return what of the file could not be used, given what was; empty if all was."""
         ...
 
@@ -151,22 +151,24 @@ class _SndfileReader:
             else:
                 yield from self._converted()
 
-    def trouble(self, heard_s: float) -> str:
+    def trouble(self, decoded_s: float) -> str:
         if self._stopped:
-            return f"decoding stopped at {heard_s:.1f} s, the rest is damaged"
+            return f"decoding stopped at {decoded_s:.1f} s, the rest is damaged"
         if self._unread_links:
             return f"{self._unread_links} of its {len(self._links)} streams cannot be decoded"
         for claim in _CLAIMS:
             found = claim.search(self._file.extra_info)
             # Encoders that write to a pipe put the greatest number where the length belongs.
             if found and int(found["named"]) < 0xFFFF_0000 and int(found["there"]) > 0:
-                named_s = heard_s * int(found["named"]) / int(found["there"])
-                if named_s > heard_s + _SHORTFALL_S:
-                    return _cut_short(heard_s, named_s)
-        if heard_s < self._named_s - _SHORTFALL_S:
-            return _cut_short(heard_s, self._named_s)
+                named_s = decoded_s * int(found["named"]) / int(found["there"])
+                if named_s > decoded_s + _SHORTFALL_S:
+                    return _cut_short(decoded_s, named_s)
+        if decoded_s < self._named_s - _SHORTFALL_S:
+            return _cut_short(decoded_s, self._named_s)
         if self._links and not self._links[-1].ends:
-            return f"it was cut off at {heard_s:.1f} s: the last page of its Ogg stream is missing"
+            return (
+                f"it was cut off at {decoded_s:.1f} s: the last page of its Ogg stream is missing"
+            )
         gaps = sum(link.gaps for link in self._links)
         return f"parts are missing in {gaps} places" if gaps else ""
 
@@ -244,13 +246,13 @@ class _AvReader:
     def blocks(self) -> Iterator[Float32]:
         return self._decoder.blocks()
 
-    def trouble(self, heard_s: float) -> str:
+    def trouble(self, decoded_s: float) -> str:
         if self._decoder.stopped:
-            return f"decoding stopped at {heard_s:.1f} s ({self._decoder.stopped})"
-        if self._named_s is not None and abs(heard_s - self._named_s) <= _SHORTFALL_S:
+            return f"decoding stopped at {decoded_s:.1f} s ({self._decoder.stopped})"
+        if self._named_s is not None and abs(decoded_s - self._named_s) <= _SHORTFALL_S:
             return ""
-        if self._named_s is not None and heard_s < self._named_s:
-            return _cut_short(heard_s, self._named_s)
+        if self._named_s is not None and decoded_s < self._named_s:
+            return _cut_short(decoded_s, self._named_s)
         if self._decoder.damaged:
             return f"damaged parts left out: {self._decoder.damaged}"
         return ""
@@ -261,12 +263,12 @@ class _AvReader:
         self._raw.close()
 
     def _length_named(self, path: Path) -> float | None:
-        """Return the length that the file itself names [s]; FFmpeg's guesses are not asked."""
+        """Return the length that the file itself names [s]; FFmpeg's estimates are not asked."""
         name = self._container.format.name
         if name == "mp3":
             with path.open("rb") as file:
                 return mp3.named_length_s(file, self.sr)
-        # Elsewhere FFmpeg guesses from the bit rate, or names the length of the pictures.
+        # Elsewhere FFmpeg estimates it from the bit rate, or names the length of the pictures.
         return self._decoder.duration_s if name.startswith(("flac", "mov")) else None
 
 
@@ -277,5 +279,5 @@ def _no_audio(path: Path) -> InputError:
     )
 
 
-def _cut_short(heard_s: float, named_s: float) -> str:
-    return f"only {heard_s:.1f} s of the {named_s:.1f} s that its header names can be decoded"
+def _cut_short(decoded_s: float, named_s: float) -> str:
+    return f"only {decoded_s:.1f} s of the {named_s:.1f} s that its header names can be decoded"

@@ -87,7 +87,7 @@ class Supervisor:
         self._log_at: float | None = None  # when a loss was last logged
         self._away_since: float | None = None
         self._away_logged = False
-        self._heard_until: float | None = None  # monotonic capture time of the last sample
+        self._captured_until: float | None = None  # monotonic capture time of the last sample
         self._position = 0
         self.state: Literal["new", "playing", "waiting", "closed", "ended"] = "new"
         self.reopened = 0
@@ -113,7 +113,7 @@ class Supervisor:
             )
         else:
             self._info = self._open()
-        self._heard_until = self._clock.monotonic()
+        self._captured_until = self._clock.monotonic()
         self.state = "playing"
         return self._info
 
@@ -208,10 +208,10 @@ class Supervisor:
         t_last = block.t_capture - (self._clock.unix() - self._clock.monotonic())
         if away:
             self._return()
-            if self.info.clocked and self._heard_until is not None:
+            if self.info.clocked and self._captured_until is not None:
                 t_first = t_last - len(block.samples) / self.info.sr
-                lost = max(lost, round((t_first - self._heard_until) * self.info.sr))
-        self._heard_until = t_last
+                lost = max(lost, round((t_first - self._captured_until) * self.info.sr))
+        self._captured_until = t_last
         self._position += lost
         self.lost += lost
         passed = replace(

@@ -35,7 +35,7 @@ __all__ = ["UrlSource"]
 OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 5.0
 HLS_READ_TIMEOUT_S = 20.0
-"""Between two segments, which come as a whole, nothing is heard from the server."""
+"""Between two segments, which come as a whole, the server sends nothing."""
 
 _PROBE = {"analyzeduration": "1000000", "probesize": "131072"}
 """A station that sends at the pace of its sound must not be probed for 5 s [us, bytes]."""
@@ -115,7 +115,7 @@ class UrlSource:
         Raises
         ------
         NetworkError
-            If the server cannot be reached, refuses, or says nothing.
+            If the server cannot be reached, refuses, or sends nothing.
         InputError
             If what it sends is no sound.
         """
@@ -146,7 +146,7 @@ class UrlSource:
         return end
 
     def close(self) -> None:
-        """End; the thread leaves when the server next says something, or by its timeout."""
+        """End; the thread leaves when the server next sends something, or by its timeout."""
         self._closed.set()
         if self._ring is not None:
             self._ring.wake()
@@ -183,8 +183,8 @@ class UrlSource:
         """Move to where a former life stopped; return an end if that cannot be done."""
         import av
 
-        heard_s = self._progress.heard_s
-        if not heard_s:
+        decoded_s = self._progress.decoded_s
+        if not decoded_s:
             self._progress.size = container.size or 0
             return None
         is_http = urlsplit(self._url).scheme.lower() in ("http", "https")
@@ -194,14 +194,16 @@ class UrlSource:
             if (container.size or 0) != self._progress.size:
                 return self._cannot_go_on("the server has another one now")
         try:
-            decoder.skip_to(heard_s)
+            decoder.skip_to(decoded_s)
         except (av.FFmpegError, OSError) as error:
             return self._cannot_go_on(f"its middle cannot be found ({error})")
         return None
 
     def _cannot_go_on(self, reason: str) -> SourceEnd:
-        heard_s = self._progress.heard_s
-        return SourceEnd("error", f"{self._label} was cut off after {heard_s:.1f} s, and {reason}")
+        decoded_s = self._progress.decoded_s
+        return SourceEnd(
+            "error", f"{self._label} was cut off after {decoded_s:.1f} s, and {reason}"
+        )
 
     def _deliver(self, container: Any, decoder: Any, ring: Ring) -> SourceEnd | None:
         """Write what is decoded to the ring; return how it ended, None if it was closed."""
@@ -222,11 +224,11 @@ class UrlSource:
                 return None
         else:
             mute_since = None
-        heard_s = self._progress.heard_s + n / decoder.sr
+        decoded_s = self._progress.decoded_s + n / decoder.sr
         if not _is_recording(container):
             return self._station_ended(container, decoder, mute_since is not None)
         self._progress.tries = 0 if n else self._progress.tries + 1
-        self._progress.heard_s = heard_s
+        self._progress.decoded_s = decoded_s
         return self._recording_ended(decoder, mute_since is not None)
 
     def _connect(self) -> tuple[Any, Any]:
@@ -281,7 +283,7 @@ class UrlSource:
             return SourceEnd("eof")
         words = self._what_happened(decoder, mute)
         if mute or not decoder.cut_off:  # it is damaged there, and would be again
-            return SourceEnd("eof", f"{words}; {self._progress.heard_s:.1f} s of it were heard")
+            return SourceEnd("eof", f"{words}; {self._progress.decoded_s:.1f} s of it were decoded")
         if self._progress.tries >= TRIES:
             return self._cannot_go_on("nothing more came of it")
         return SourceEnd("lost", words)

@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from streammer.cli.doctor import examine
+from streammer.cli.doctor import PACKAGES, examine
 from streammer.errors import InputError
 from streammer.sources import trial
 from streammer.sources.trial import FORMATS, decode_own
@@ -41,6 +43,16 @@ def test_the_doctor_finds_what_works_and_says_how_to_mend_what_does_not(tmp_path
     assert rows["audio files"]["state"] == "works"
     assert rows["microphone"]["state"] == "absent"
     assert "libportaudio2" in rows["microphone"]["mend"]
+
+
+def test_the_doctor_looks_for_every_package_that_is_needed_here():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    needed = {
+        re.match(r"[\w-]+", line).group()
+        for line in project["project"]["dependencies"]
+        if "; " not in line or f"sys_platform == '{sys.platform}'" in line
+    }
+    assert set(PACKAGES) == needed
 
 
 def test_the_doctor_sees_a_port_that_is_taken():

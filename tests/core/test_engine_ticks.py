@@ -122,10 +122,10 @@ def test_sound_that_a_slow_model_cannot_take_is_skipped_counted_and_said(models,
         said, bus, summary = played(models, cost_s=0.85, seconds=130.0, **kind)
     assert bus.status.overloaded
     # All the sound is accounted for: heard, lost, or still to come at the end.
-    heard_s = summary.steps * 0.5
+    decoded_s = summary.steps * 0.5
     lost_s = summary.lost_samples / 8000
     assert lost_s > 0.3 * 130.0
-    assert heard_s + lost_s == pytest.approx(130.0, abs=BACKLOG_S + 0.25 * 40)
+    assert decoded_s + lost_s == pytest.approx(130.0, abs=BACKLOG_S + 0.25 * 40)
     assert bus.said[-1].lost_samples == bus.status.lost_samples == summary.lost_samples
     # Time goes on with the clock, and the estimates stay near it.
     for at, e in said:

@@ -1,6 +1,8 @@
 """The columns of tables are those of what is written into them."""
 
+import re
 import typing
+from pathlib import Path
 from types import NoneType
 
 import msgspec
@@ -62,3 +64,12 @@ def test_a_row_carries_four_decimals(models, song_wav):
     (row,) = label_file(song_wav, StreamConfig(), models, steps=False).rows
     for name in ("valence", "arousal"):
         assert row[name] == round(row[name], 4)
+
+
+def test_the_page_of_tables_has_the_columns_of_a_row_a_file():
+    page = Path(__file__).parents[2] / "docs" / "tables.md"
+    row = re.compile(r"^\| `(\w+)` \| (\w+) \| (.*?)\|", re.MULTILINE)
+    shown = [
+        (name, kind, bool(missing.strip())) for name, kind, missing in row.findall(page.read_text())
+    ]
+    assert shown == [(column.name, column.kind, column.nullable) for column in FILE_COLUMNS]

@@ -126,7 +126,7 @@ def test_a_station_that_names_a_length_is_no_recording(server):
     heard, end = play(source)
     assert len(heard) > 0
     assert end.reason == "lost"
-    assert progress.heard_s == 0.0
+    assert progress.decoded_s == 0.0
 
 
 @pytest.mark.parametrize("turn", ["other codec", "noise", "zeros", "text"])

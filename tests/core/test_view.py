@@ -63,7 +63,7 @@ def test_every_state_is_said_in_words(state):
 
 def test_a_notice_makes_the_last_mood_one_of_the_past():
     picture = lines([estimate()], "", "stream main is stale")
-    assert "live (last heard)" in row_with(" state ", picture)
+    assert "live (last estimate)" in row_with(" state ", picture)
     assert "stream main is stale" in "\n".join(picture)
 
 

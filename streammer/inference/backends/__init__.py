@@ -21,7 +21,7 @@ class Backend(Protocol):
     """
 
     def acquire(self) -> int:
-        """Return a slot that has heard nothing yet."""
+        """Return a slot in its initial state."""
         ...
 
     def release(self, slot: int) -> None:
@@ -29,7 +29,7 @@ class Backend(Protocol):
         ...
 
     def reset(self, slot: int) -> None:
-        """Make a slot forget all it has heard."""
+        """Return a slot to its initial state."""
         ...
 
     def step(

@@ -57,7 +57,7 @@ class OnnxBackend:
         return len(self._free) + len(self._used)
 
     def acquire(self) -> int:
-        """Return a slot that has heard nothing yet."""
+        """Return a slot in its initial state."""
         if not self._free:
             self._grow()
         slot = self._free.pop()
@@ -72,7 +72,7 @@ class OnnxBackend:
         self._free.append(slot)
 
     def reset(self, slot: int) -> None:
-        """Make a slot forget all it has heard: an all-zero state is that of a fresh stream."""
+        """Return a slot to its initial state, which is all zeros."""
         self._check((slot,))
         for states in self._states.values():
             states[slot] = 0.0

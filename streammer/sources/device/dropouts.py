@@ -52,7 +52,7 @@ class HoleFinder:
         captured : float or None
             Time at which its first sample was captured, if that can be believed [s].
         overflow : bool
-            Whether the driver says that samples were discarded before it.
+            Whether the driver reports that samples were discarded before it.
         """
         if self._start is None:
             self._start = first

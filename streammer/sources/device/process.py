@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 SAY_S = 3.0
-"""After so long without an answer it is said that one is waited for [s]."""
+"""After so long without an answer a line tells of the wait [s]."""
 
 GIVE_UP_S = 10.0
 """After so long without an answer the process is ended [s]: Bluetooth takes a few seconds."""

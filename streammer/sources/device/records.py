@@ -21,11 +21,11 @@ class Record:
     now : float
         When the driver gave the block, by the monotonic clock, which all processes share [s].
     delay : float
-        From the capture of the first sample until then, as the driver says [s].
+        From the capture of the first sample until then, as the driver reports it [s].
     samples : int
         Samples of each channel.
     overflow : bool
-        Whether the driver says that samples were discarded before it.
+        Whether the driver reports that samples were discarded before it.
     data : bytes
         Interleaved float32.
     """
