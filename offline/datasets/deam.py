@@ -5,6 +5,7 @@ from pathlib import Path
 
 from offline.datasets.audio import find_audio
 from offline.datasets.exchange import block_of, test_blocks
+from offline.datasets.raters import read_deviations
 from offline.datasets.song import Clip, Curve, Dataset, Findings, Scale, Song
 from offline.datasets.tables import join_curves, number, read_rows, read_wide
 from streammer.errors import InputError
@@ -66,7 +67,7 @@ def load_clips(root: Path) -> Dataset:
         for song, extra in more.items():
             clips.setdefault(song, []).extend(extra)
     meta = _metadata(root / "meta", labels / "emomusic" / "songs_info.csv")
-    return _build("clips", root, labels, labels, clips, meta)
+    return _build("clips", root, labels, labels, clips, meta, labels / "emomusic")
 
 
 def _folder_with(root: Path, name: str, likely: list[str]) -> Path:
@@ -152,8 +153,10 @@ def _build(
     static_folder: Path,
     clips: Mapping[str, list[Clip]],
     meta: Mapping[str, dict[str, str]],
+    raters: Path | None = None,
 ) -> Dataset:
     findings = Findings()
+    deviations = read_deviations(raters, findings) if raters is not None else {}
     curves = join_curves(
         read_wide(dynamic / "valence.csv"), read_wide(dynamic / "arousal.csv"), findings
     )
@@ -200,7 +203,10 @@ def _build(
         here = sum(s.group == group for s in songs)
         if here != n:
             findings.note(f"group {group}: {here} songs, the published set has {n}")
-    return Dataset("deam", layout, root, songs, curves.get, STATIC_SCALE, DYNAMIC_SCALE, findings)
+    return Dataset(
+        "deam", layout, root, songs, curves.get, STATIC_SCALE, DYNAMIC_SCALE, findings,
+        deviations.get,
+    )  # fmt: skip
 
 
 def _correct(

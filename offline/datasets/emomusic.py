@@ -4,6 +4,7 @@ from pathlib import Path
 
 from offline.datasets.audio import find_audio
 from offline.datasets.exchange import test_blocks
+from offline.datasets.raters import read_deviations
 from offline.datasets.song import Dataset, Findings, Scale, Song
 from offline.datasets.tables import join_curves, number, read_rows, read_wide
 
@@ -76,5 +77,6 @@ def load_emomusic(root: Path) -> Dataset:
         f"all {len(songs)} songs are DEAM's ids <= 1000: never train on one, test on the other"
     )
     return Dataset(
-        "emomusic", "emomusic", root, songs, curves.get, scale, Scale(-1.0, 1.0), findings
-    )
+        "emomusic", "emomusic", root, songs, curves.get, scale, Scale(-1.0, 1.0), findings,
+        read_deviations(notes, findings).get,
+    )  # fmt: skip

@@ -170,6 +170,11 @@ class Findings:
         return out
 
 
+def no_curve(song_id: str) -> None:
+    """Return no labels over time, for sets that have none."""
+    return None
+
+
 @dataclass
 class Dataset:
     """An index of songs with a loader of labels over time.
@@ -184,6 +189,8 @@ class Dataset:
     static_scale, dynamic_scale : Scale or None
         Raw scales of the files; None when the set has no such labels.
     findings : Findings
+    deviation_of : callable
+        Song id -> `Curve` of standard deviations over raters, or None where they are not known.
     """
 
     name: str
@@ -194,6 +201,7 @@ class Dataset:
     static_scale: Scale | None = None
     dynamic_scale: Scale | None = None
     findings: Findings = field(default_factory=Findings)
+    deviation_of: Callable[[str], Curve | None] = no_curve
 
     def __post_init__(self) -> None:
         self._by_id = {song.id: song for song in self.songs}
@@ -214,7 +222,6 @@ class Dataset:
         """Labels of a song over time, None when the set has none for it."""
         return self.curve_of(str(song_id))
 
-
-def no_curve(song_id: str) -> None:
-    """Return no labels over time, for sets that have none."""
-    return None
+    def deviations(self, song_id: str | int) -> Curve | None:
+        """Deviations over raters of a song's labels, None where they are not known."""
+        return self.deviation_of(str(song_id))

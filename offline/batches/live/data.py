@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from offline.datasets.deezer import unit_map
 from offline.features.nonmusic import SR
 from streammer.frontend import FrontEndSpec
 
@@ -46,6 +47,11 @@ class LiveClip:
     genres : np.ndarray or None
     words : np.ndarray or None
         Mean valence and arousal of its mood words, [-1, 1].
+    deezer : np.ndarray or None
+        Valence and arousal of the Deezer set, centred and reduced; `LiveData.deezer_targets` takes
+        them to [-1, 1].
+    deviation : np.ndarray or None [shape=(steps, 2)], float32
+        Standard deviation of the raters at the end of each step; NaN where it is not known.
     music : bool
     """
 
@@ -58,6 +64,8 @@ class LiveClip:
     cluster: int | None = None
     genres: np.ndarray | None = None
     words: np.ndarray | None = None
+    deezer: np.ndarray | None = None
+    deviation: np.ndarray | None = None
     music: bool = True
 
     @property
@@ -97,11 +105,12 @@ class LiveData:
         )
 
     def where(self, kind: str, folds: tuple[int, ...]) -> list[int]:
-        """Clips of a kind (``curve``, ``quadrant``, ``cluster``, ``sound``) in given folds."""
+        """Clips of a kind in folds: ``curve``, ``quadrant``, ``cluster``, ``deezer`` or ``sound``."""
         test = {
             "curve": lambda c: c.music and c.has_curve,
             "quadrant": lambda c: c.quadrant is not None,
             "cluster": lambda c: c.cluster is not None,
+            "deezer": lambda c: c.deezer is not None,
             "sound": lambda c: not c.music,
         }[kind]
         return [i for i, c in enumerate(self.clips) if c.fold in folds and test(c)]
@@ -118,10 +127,32 @@ class LiveData:
         labels = np.concatenate([self.clips[i].labels for i in self.first_clips(tuple(folds))])
         return np.nanmean(labels, 0), np.nanstd(labels, 0)
 
+    def song_means(self, folds: Sequence[int]) -> np.ndarray:
+        """Mean valence and arousal of each song of folds with labels [shape=(songs, 2)]."""
+        clips = self.first_clips(tuple(folds))
+        return np.array([np.nanmean(self.clips[i].labels, 0) for i in clips])
+
+    def deezer_targets(self, train: Sequence[int]) -> np.ndarray:
+        """Labels of the Deezer set on [-1, 1], by a map that is fitted on training folds alone.
+
+        Returns
+        -------
+        np.ndarray [shape=(clips, 2)], float32
+            NaN where a clip has none; clipped to [-1, 1].
+        """
+        shift, scale = unit_map(self.song_means(train))
+        out = np.full((len(self.clips), 2), np.nan, np.float32)
+        for i, clip in enumerate(self.clips):
+            if clip.deezer is not None:
+                out[i] = np.clip(shift + scale * clip.deezer, -1, 1)
+        return out
+
     def data_hash(self) -> str:
         """Hash of ids, folds and labels."""
         digest = hashlib.sha256()
         for clip in self.clips:
             digest.update(f"{clip.uid} {clip.fold} {clip.quadrant} {clip.cluster}".encode())
-            digest.update(np.ascontiguousarray(clip.labels).tobytes())
+            for known in (clip.labels, clip.deezer, clip.deviation):
+                if known is not None:
+                    digest.update(np.ascontiguousarray(known).tobytes())
         return digest.hexdigest()[:16]

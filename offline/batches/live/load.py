@@ -1,4 +1,4 @@
-"""Clips of the live model from folders: DEAM's curves, 4Q's quadrants, MIREX-like clusters.
+"""Clips of the live model from folders: DEAM's curves, 4Q's quadrants, MIREX-like clusters, Deezer.
 
 One folder holds them side by side (DEAM alone is enough). Folds are by artist over all sets at
 once, so that no artist of a held-out fold is trained on under another label either.
@@ -9,14 +9,16 @@ import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from offline.batches.live.data import FRONT_ENDS, SPAN, STEP_S, TEST58, LiveClip, LiveData
 from offline.datasets import Dataset
 from offline.datasets.collection import clips_of, sets_of
+from offline.datasets.deezer import deezer_labels
 from offline.datasets.folds import artist_folds, is_test58
-from offline.datasets.song import Clip, Song
+from offline.datasets.song import Clip, Curve, Song
 from offline.datasets.splits import make_split
 from offline.features import nonmusic
 from offline.features.cache import FeatureCache
@@ -31,6 +33,19 @@ _ALIASES = {
     "avant-garde": "experimental", "new age": "experimental", "easy listening": "vocal",
     "stage": "vocal",
 }  # fmt: skip
+
+
+class Known(NamedTuple):
+    """What is known of songs from outside their own set, by global id.
+
+    Attributes
+    ----------
+    words, deezer : dict
+        Valence and arousal of mood words; of the Deezer set.
+    """
+
+    words: dict[str, np.ndarray]
+    deezer: dict[str, np.ndarray]
 
 
 def load_live(
@@ -59,7 +74,7 @@ def load_live(
     songs = [s for d in sets for s in d]
     folds = artist_folds(songs)
     make_split(songs, 0)  # refuses a song, recording or artist on two sides
-    words = _words_of(root)
+    known = Known(_words_of(root), deezer_labels(root, songs))
     data = LiveData()
     wanted = clips_of(sets)
     lost = sum(not s.clips for s in songs)
@@ -74,7 +89,7 @@ def load_live(
         wanted = [w for w in wanted if w[2].path not in missed.reasons]
     for dataset, song, clip in wanted:
         fold = TEST58 if is_test58(song) else folds[song.uid]
-        _add(data, dataset, song, clip, fold, cache, words)
+        _add(data, dataset, song, clip, fold, cache, known)
     if not any(c.has_curve for c in data.clips):
         raise InputError(
             f"{root}: no audio with valence and arousal over time; expected DEAM there "
@@ -104,7 +119,7 @@ def _add(
     clip: Clip,
     fold: int,
     cache: FeatureCache,
-    words: dict[str, np.ndarray],
+    known: Known,
 ) -> None:
     mel, chroma = (cache.get(clip.path, spec) for spec in FRONT_ENDS.values())
     steps = min(len(mel) // 25, len(chroma) // 5)
@@ -113,13 +128,12 @@ def _add(
             f"{clip.path.name}: {steps * STEP_S:g} s, expected at least 4 s; left out"
         )
         return
-    labels = np.full((steps, 2), np.nan, np.float32)
     curve = dataset.labels(song.id)
     if curve is not None and len(curve):
         check_labels(song.uid, curve.valence, curve.arousal)
-        t = clip.offset_s + STEP_S * np.arange(1, steps + 1)
-        for k, axis in enumerate((curve.valence, curve.arousal)):
-            labels[:, k] = np.interp(t, curve.t_s, axis, left=np.nan, right=np.nan)
+    labels = _at_steps(curve, clip, steps)
+    apart = dataset.deviations(song.id)
+    deviation = None if apart is None else _at_steps(apart, clip, steps)
     cluster = song.raw.get("cluster")
     quadrant = song.quadrant
     for span in _spans(labels):
@@ -136,11 +150,23 @@ def _add(
                 else None,
                 None if cluster is None else int(cluster) - 1,
                 _genres(song.genre),
-                words.get(song.uid),
+                known.words.get(song.uid),
+                known.deezer.get(song.uid),
+                None if deviation is None else deviation[span],
             ),
             mel[span.start * 25 :],
             chroma[span.start * 5 :],
         )
+
+
+def _at_steps(curve: Curve | None, clip: Clip, steps: int) -> np.ndarray:
+    """Values of a curve at the end of each step [shape=(steps, 2)]; NaN beyond its ends."""
+    out = np.full((steps, 2), np.nan, np.float32)
+    if curve is not None and len(curve):
+        t = clip.offset_s + STEP_S * np.arange(1, steps + 1)
+        for k, axis in enumerate((curve.valence, curve.arousal)):
+            out[:, k] = np.interp(t, curve.t_s, axis, left=np.nan, right=np.nan)
+    return out
 
 
 def _spans(labels: np.ndarray) -> list[slice]:
