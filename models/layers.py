@@ -10,8 +10,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-__all__ = ["AdaptiveGain", "CausalConv2d", "RunningMean"]
+__all__ = ["AdaptiveGain", "CausalConv2d", "RunningMean", "TrailingWindows"]
 
 
 class CausalConv2d(nn.Module):
@@ -82,9 +83,12 @@ class RunningMean(nn.Module):
         """Return the means after each input and the sums to remember."""
         kernel, carry = _weights(self.decays, int(x.shape[1]))
         kernel, carry = torch.from_numpy(kernel).to(x), torch.from_numpy(carry).to(x)
-        x = torch.cat((x, torch.ones_like(x[:, :, :1])), 2)
-        sums = torch.matmul(kernel, x[:, None]).transpose(1, 2)
-        sums = sums + carry[:, :, None] * state[:, None]
+        x = functional.pad(x, (0, 1), value=1.0)
+        if int(x.shape[1]) == 1:  # one input: the product is by 1, and calling it costs a step time
+            sums = x[:, :, None] + carry[:, :, None] * state[:, None]
+        else:
+            sums = torch.matmul(kernel, x[:, None]).transpose(1, 2)
+            sums = sums + carry[:, :, None] * state[:, None]
         return sums[..., :-1] / sums[..., -1:], sums[:, -1]
 
 
@@ -121,3 +125,40 @@ class AdaptiveGain(nn.Module):
         """Return the levelled log power and the level to remember."""
         level, state = self.level(power.mean(2, keepdim=True), state)
         return ((power / (level[:, :, 0] + 1e-7) + 1e-5).log() + 4) / 3, state
+
+
+class TrailingWindows(nn.Module):
+    """Mean and maximum over the last few inputs, of those that there were.
+
+    Parameters
+    ----------
+    windows : tuple of int     [in steps of the input]
+
+    Notes
+    -----
+    Inputs are at least 0, as after a rectifier: an input that there was not yet is kept as 0 and
+    can be no maximum; a one beside every input tells how many a mean is of.
+
+    Shape: ``[b, n, c] -> [b, n, 2 c len(windows)]``; state ``[b, max(windows) - 1, c + 1]``.
+    """
+
+    def __init__(self, windows: tuple[int, ...]) -> None:
+        super().__init__()
+        self.windows, self.kept = windows, max(windows) - 1
+
+    def zero_state(self, batch: int, channels: int) -> Tensor:
+        """Return the state before any input."""
+        return torch.zeros(batch, self.kept, channels + 1)
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means and maxima up to each input, and the inputs to remember."""
+        x = functional.pad(x, (0, 1), value=1.0)
+        past = torch.cat((state, x), 1)
+        n = int(past.shape[1])
+        turned = past.transpose(1, 2)
+        parts = []
+        for size in self.windows:
+            last = turned[:, :, self.kept + 1 - size :]
+            mean = functional.avg_pool1d(last, size, 1)
+            parts += [mean[:, :-1] / mean[:, -1:], functional.max_pool1d(last[:, :-1], size, 1)]
+        return torch.cat(parts, 1).transpose(1, 2), past[:, n - self.kept : n]

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.layers import RunningMean
 
@@ -67,10 +68,10 @@ class Texture(nn.Module):
         inside = [np.flatnonzero((hz >= a) & (hz < b)) for a, b in pairwise(_RATES)]
         used = np.unique(np.concatenate(inside))
         wave = 2 * np.pi * np.outer(t, used) / 512
-        self.register_buffer("cosine", torch.from_numpy(np.cos(wave)).float())
-        self.register_buffer("sine", torch.from_numpy(np.sin(wave)).float())
+        waves = np.concatenate((np.cos(wave), np.sin(wave)), 1)
+        self.register_buffer("waves", torch.from_numpy(waves).float())
         pick = np.stack([np.isin(used, i) / len(i) for i in inside], 1)
-        self.register_buffer("pick", torch.from_numpy(pick).float())
+        self.register_buffer("pick", torch.from_numpy(np.concatenate((pick, pick))).float())
         self.register_buffer("ages", torch.arange(onset_frames, 0, -1).float())
         keys = np.stack([np.roll(p, s) for p in (_MAJOR, _MINOR) for s in range(12)])
         keys = keys - keys.mean(1, keepdims=True)
@@ -98,7 +99,7 @@ class Texture(nn.Module):
             torch.zeros(batch, self.n_spread),
             torch.zeros(batch, self.recent, self.n_means + 1),
             torch.zeros(batch, self.recent, self.n_spread),
-            torch.zeros(batch, self.onset_frames, _ONSETS),
+            torch.zeros(batch, _ONSETS, self.onset_frames),
             torch.zeros(batch, 1),
         )
 
@@ -114,13 +115,13 @@ class Texture(nn.Module):
             torch.stack((far * self.decay, near[:, 0]), 1),
             torch.stack((far_sq * self.decay, near_sq[:, 0]), 1),
         )
-        now = torch.cat((means, torch.ones_like(age)), 1)
+        now = functional.pad(means, (0, 1), value=1.0)
         near = torch.cat((near[:, 1:], now[:, None]), 1)
         near_sq = torch.cat((near_sq[:, 1:], squares[:, None]), 1)
         distance = self._distance(near.sum(1), far)
         keep = (distance < self.threshold).to(far)
         far, far_sq = far * keep, far_sq * keep
-        onsets = torch.cat((onsets[:, self.frames :], rise), 1)
+        onsets = torch.cat((onsets[:, :, self.frames :], rise.transpose(1, 2)), 2)
         age = torch.minimum(age + self.frames, keep * 1e6 + self.recent * self.frames)
         age = age.clamp(max=float(self.onset_frames))
         total, total_sq = self._merged(
@@ -155,8 +156,8 @@ class Texture(nn.Module):
         """Means and squared deviations of a step, its onsets, and the last frames."""
         power = mel / (gain + 1e-9)  # only the floor depends on this gain, see `_read`
         x = (power + 1e-6).log() + (gain + 1e-9).log()
-        before = torch.cat((last_x[:, None], x[:, :-1]), 1)
-        step = (x - before) * torch.cat((known[:, None], torch.ones_like(x[:, 1:, :1])), 1)
+        # Where nothing was heard before, the first frame moves by nothing.
+        step = x - torch.cat(((x[:, 0] + known * (last_x - x[:, 0]))[:, None], x[:, :-1]), 1)
         bands = x.reshape(-1, self.frames, _BANDS, 2).mean(3)
         rise = step.reshape(-1, self.frames, _BANDS, 2).mean(3).relu()
         moved = torch.matmul(step, self.dct)
@@ -165,8 +166,7 @@ class Texture(nn.Module):
         share = power / total
         q = chroma.clamp(min=0).sqrt()
         q = q / (q.sum(2, keepdim=True) + 1e-6)
-        q_before = torch.cat((last_q[:, None], q[:, :-1]), 1)
-        turned = (q - q_before) * torch.cat((known[:, None], torch.ones_like(q[:, 1:, :1])), 1)
+        turned = q - torch.cat(((q[:, 0] + known * (last_q - q[:, 0]))[:, None], q[:, :-1]), 1)
         spread = (
             bands,
             torch.matmul(x, self.dct),
@@ -266,9 +266,8 @@ class Texture(nn.Module):
 
     def _rhythm(self, onsets: Tensor, age: Tensor) -> Tensor:
         """Power of the onset envelopes over rates of 0.5 to 25 Hz, since the last change."""
-        inside = (self.ages[None] <= age).to(onsets)[..., None]
-        n = inside.sum(1, keepdim=True).clamp(min=1.0)
-        mean = (onsets * inside).sum(1, keepdim=True) / n
-        y = ((onsets - mean) * inside).transpose(1, 2)
-        power = torch.matmul(y, self.cosine) ** 2 + torch.matmul(y, self.sine) ** 2
-        return (torch.matmul(power, self.pick) / n + 1e-6).log().flatten(1)
+        inside = (self.ages <= age).to(onsets)[:, None]
+        n = age.clamp(min=1.0)[..., None]  # whole frames: as many as are inside
+        mean = (onsets * inside).sum(2, keepdim=True) / n
+        waves = torch.matmul((onsets - mean) * inside, self.waves)
+        return (torch.matmul(waves * waves, self.pick) / n + 1e-6).log().flatten(1)
