@@ -105,7 +105,7 @@ class LiveData:
         )
 
     def where(self, kind: str, folds: tuple[int, ...]) -> list[int]:
-        """Clips of a kind: ``curve``, ``quadrant``, ``cluster``, ``deezer`` or ``sound``; by fold."""
+        """Clips of a kind in folds: ``curve``, ``quadrant``, ``cluster``, ``deezer``, ``sound``."""
         test = {
             "curve": lambda c: c.music and c.has_curve,
             "quadrant": lambda c: c.quadrant is not None,
