@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from streammer import __version__
+from streammer.cli import bridge_help
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -77,6 +78,7 @@ COMMANDS = {
         _LISTEN,
     ),
     "watch": ("Follow a stream of the bus from another terminal or program.", _WATCH),
+    "bridge": ("Send the mood to lights and screens.", bridge_help.EPILOGUE),
     "label": ("Estimate the mood of many files or folders, as a table.", _LABEL),
     "devices": ("List the sound inputs of this machine.", "Example:\n\n  streammer devices\n"),
     "models": (
@@ -105,5 +107,14 @@ def build_app() -> "App":
         suppress_keyboard_interrupt=False,
     )
     for name, (line, epilogue) in COMMANDS.items():
+        if name == "bridge":
+            app.command(_bridge(App(name=name, help=line, help_epilogue=epilogue)))
+            continue
         app.command(f"streammer.cli.{name}:{name}", name=name, help=line, help_epilogue=epilogue)
+    return app
+
+
+def _bridge(app: "App") -> "App":
+    for name, (line, epilogue) in bridge_help.BRIDGES.items():
+        app.command(f"streammer.cli.bridge:{name}", name=name, help=line, help_epilogue=epilogue)
     return app

@@ -24,7 +24,7 @@ FLOORS = (
     ("frontend", "audio"),
     ("sources", "inference", "bus"),
     ("engine",),
-    ("labelling", "outputs"),
+    ("labelling", "outputs", "bridges"),
     ("api", "cli", "__main__"),
 )
 NEXT_DOOR = {
@@ -60,7 +60,8 @@ LABORATORY = (
 # ours needs it shows the bare environment of test_packaging.py.
 HEAVY = {
     "librosa", "lightning", "matplotlib", "models", "offline", "onnx", "pandas", "pyarrow",
-    "sklearn", "sounddevice", "torch", "torchaudio",
+    "sklearn", "sounddevice", "torch", "torchaudio", "mido", "paho", "pythonosc", "rtmidi2", "sacn",
+    "stupidArtnet",
 }  # fmt: skip
 
 

@@ -1,0 +1,66 @@
+"""A colour for every point of the plane of valence and arousal."""
+
+import re
+from dataclasses import dataclass
+
+from streammer.bridges.frame import Frame
+from streammer.errors import UsageError
+
+__all__ = ["PALETTE", "RGB", "Palette", "colour", "parse_colour"]
+
+RGB = tuple[float, float, float]
+"""Red, green and blue from 0 to 1, as bright as the colour can be: intensity is another value."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of the corners of the plane, of its middle, and of the resting scene."""
+
+    q1: RGB
+    q2: RGB
+    q3: RGB
+    q4: RGB
+    middle: RGB
+    rest: RGB
+
+
+def parse_colour(text: str) -> RGB:
+    """Return the colour that a text such as #ff8a12 says."""
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        raise UsageError(f"colour {text!r} cannot be read: expected is one such as #ff8a12")
+    red, green, blue = (int(text[i : i + 2], 16) / 255.0 for i in (1, 3, 5))
+    return red, green, blue
+
+
+PALETTE = Palette(
+    q1=parse_colour("#ff9a00"),  # happy, excited: amber
+    q2=parse_colour("#ff0030"),  # tense, angry: red
+    q3=parse_colour("#1030ff"),  # sad, gloomy: blue
+    q4=parse_colour("#00d060"),  # calm, content: green
+    middle=parse_colour("#ffe8c8"),
+    rest=parse_colour("#ffb060"),  # a warm house light
+)
+
+
+def colour(frame: Frame, palette: Palette) -> RGB:
+    """Return the colour of a frame.
+
+    The corners are mixed by where the frame is in the range of the room, which fades into the
+    middle's colour towards it, so that neighbours in the plane are neighbours in colour; at rest
+    it is the resting scene's.
+    """
+    x, y = frame.valence01, frame.arousal01
+    outward = max(abs(2.0 * x - 1.0), abs(2.0 * y - 1.0))
+    weights = (
+        (palette.q1, outward * x * y),
+        (palette.q2, outward * (1.0 - x) * y),
+        (palette.q3, outward * (1.0 - x) * (1.0 - y)),
+        (palette.q4, outward * x * (1.0 - y)),
+        (palette.middle, 1.0 - outward),
+    )
+    red, green, blue = (
+        frame.active * sum(weight * rgb[i] for rgb, weight in weights)
+        + (1.0 - frame.active) * palette.rest[i]
+        for i in range(3)
+    )
+    return red, green, blue

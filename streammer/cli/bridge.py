@@ -1,0 +1,51 @@
+"""`streammer bridge`: the mood of a stream in the protocols of lights and screens."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from streammer.bridges.inbox import following
+from streammer.bridges.options import Shaping
+from streammer.bridges.osc import Osc, OscOptions
+from streammer.bridges.outlet import Bridge
+from streammer.bridges.runner import Runner
+from streammer.cli.messages import inform
+from streammer.clock import SystemClock
+from streammer.config import DEFAULT_ENDPOINT
+from streammer.system.signals import stopping
+
+__all__ = ["osc"]
+
+Flat = Parameter(name="*", negative_iterable=())
+Streams = Annotated[list[str] | None, Parameter(negative=())]
+
+
+def osc(
+    *,
+    connect: str = DEFAULT_ENDPOINT,
+    stream: Streams = None,
+    options: Annotated[OscOptions, Flat] = OscOptions(),  # noqa: B008 - it is frozen
+) -> int:
+    """Send OSC to visuals, media servers and desks: one bundle a frame.
+
+    Parameters
+    ----------
+    connect
+        Endpoint of the publisher. It need not be there yet, and it may come back.
+    stream
+        Name of the stream; give it several times to follow several. Default main.
+    """
+    return _run(connect, stream or ["main"], options, [Osc(options)])
+
+
+def _run(connect: str, streams: Sequence[str], options: Shaping, bridges: Sequence[Bridge]) -> int:
+    """Run bridges until a signal comes, and return the exit code."""
+    clock = SystemClock()
+    runner = Runner(options, bridges, clock)
+    with following(connect, streams, clock) as sources, stopping(runner):
+        for each in bridges:
+            inform(f"{each.where}, {options.rate:g} frames a second, of {', '.join(sources)}")
+        runner.run(sources)
+    inform(runner.summary())
+    return 0
