@@ -42,6 +42,10 @@ PALETTE = Palette(
 )
 
 
+_VIVID = 1.5
+"""The middle's colour is left behind at two thirds of the way out: most music is not further."""
+
+
 def colour(frame: Frame, palette: Palette) -> RGB:
     """Return the colour of a frame.
 
@@ -50,7 +54,7 @@ def colour(frame: Frame, palette: Palette) -> RGB:
     it is the resting scene's.
     """
     x, y = frame.valence01, frame.arousal01
-    outward = max(abs(2.0 * x - 1.0), abs(2.0 * y - 1.0))
+    outward = min(1.0, _VIVID * max(abs(2.0 * x - 1.0), abs(2.0 * y - 1.0)))
     weights = (
         (palette.q1, outward * x * y),
         (palette.q2, outward * (1.0 - x) * y),

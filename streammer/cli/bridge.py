@@ -5,17 +5,19 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from streammer.bridges.artnet import Artnet, ArtnetOptions
 from streammer.bridges.inbox import following
 from streammer.bridges.options import Shaping
 from streammer.bridges.osc import Osc, OscOptions
 from streammer.bridges.outlet import Bridge
 from streammer.bridges.runner import Runner
+from streammer.bridges.sacn import Sacn, SacnOptions
 from streammer.cli.messages import inform
 from streammer.clock import SystemClock
 from streammer.config import DEFAULT_ENDPOINT
 from streammer.system.signals import stopping
 
-__all__ = ["osc"]
+__all__ = ["artnet", "osc", "sacn"]
 
 Flat = Parameter(name="*", negative_iterable=())
 Streams = Annotated[list[str] | None, Parameter(negative=())]
@@ -37,6 +39,42 @@ def osc(
         Name of the stream; give it several times to follow several. Default main.
     """
     return _run(connect, stream or ["main"], options, [Osc(options)])
+
+
+def sacn(
+    *,
+    connect: str = DEFAULT_ENDPOINT,
+    stream: str = "main",
+    options: Annotated[SacnOptions, Flat] = SacnOptions(),  # noqa: B008 - it is frozen
+) -> int:
+    """Light DMX fixtures by sACN (E1.31): colour from the plane, intensity from arousal.
+
+    Parameters
+    ----------
+    connect
+        Endpoint of the publisher. It need not be there yet, and it may come back.
+    stream
+        Name of the stream.
+    """
+    return _run(connect, [stream], options, [Sacn(options)])
+
+
+def artnet(
+    *,
+    connect: str = DEFAULT_ENDPOINT,
+    stream: str = "main",
+    options: Annotated[ArtnetOptions, Flat] = ArtnetOptions(),  # noqa: B008 - it is frozen
+) -> int:
+    """Light DMX fixtures by Art-Net: colour from the plane, intensity from arousal.
+
+    Parameters
+    ----------
+    connect
+        Endpoint of the publisher. It need not be there yet, and it may come back.
+    stream
+        Name of the stream.
+    """
+    return _run(connect, [stream], options, [Artnet(options)])
 
 
 def _run(connect: str, streams: Sequence[str], options: Shaping, bridges: Sequence[Bridge]) -> int:

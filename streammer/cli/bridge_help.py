@@ -7,6 +7,8 @@ Examples:
 
   streammer bridge osc --port 7000
 
+  streammer bridge sacn --map lights.toml
+
   streammer bridge osc --help
 """
 
@@ -24,7 +26,33 @@ Addresses below /mood/STREAM: valence, arousal (-1 to 1), valence01, arousal01, 
 sigma/valence, sigma/arousal, state, and rule/NAME, once, when a rule fires.
 """
 
+_SACN = """\
+Examples:
+
+  streammer bridge sacn --universe 1
+
+  streammer bridge sacn --map lights.toml --priority 120 --delay-ms 150
+
+  streammer bridge sacn --host 10.0.0.7 --on-silent black --fade 5
+
+Without a map, channels 1 to 4 are dimmer, red, green and blue of one light. All channels go to 0
+when the bridge ends.
+"""
+
+_ARTNET = """\
+Examples:
+
+  streammer bridge artnet --universe 0
+
+  streammer bridge artnet --host 10.0.0.7 --map lights.toml --rate 40
+
+Without a map, channels 1 to 4 are dimmer, red, green and blue of one light. All channels go to 0
+when the bridge ends.
+"""
+
 BRIDGES = {
     "osc": ("Send OSC to visuals, media servers and desks: a bundle a frame.", _OSC),
+    "sacn": ("Light DMX fixtures by sACN (E1.31).", _SACN),
+    "artnet": ("Light DMX fixtures by Art-Net.", _ARTNET),
 }
 """Each protocol with its line in the list, and the examples of its own help."""
