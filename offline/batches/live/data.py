@@ -53,6 +53,8 @@ class LiveClip:
     deviation : np.ndarray or None [shape=(steps, 2)], float32
         Standard deviation of the raters at the end of each step; NaN where it is not known.
     music : bool
+    start : int
+        Steps of its recording before the clip.
     """
 
     uid: str
@@ -67,6 +69,7 @@ class LiveClip:
     deezer: np.ndarray | None = None
     deviation: np.ndarray | None = None
     music: bool = True
+    start: int = 0
 
     @property
     def has_curve(self) -> bool:

@@ -153,6 +153,7 @@ def _add(
                 known.words.get(song.uid),
                 known.deezer.get(song.uid),
                 None if deviation is None else deviation[span],
+                start=span.start,
             ),
             mel[span.start * 25 :],
             chroma[span.start * 5 :],
