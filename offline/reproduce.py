@@ -13,14 +13,12 @@ from offline.datasets import Dataset, load_dataset
 from offline.datasets.check import figures_from
 from offline.datasets.folds import is_test58
 from offline.progress import say
-from offline.recipes.load import QUICK, all_recipes, find_recipe, load_recipe
+from offline.recipes.extends import all_recipes, find_recipe
+from offline.recipes.load import QUICK, load_recipe
 from offline.recipes.recipe import Recipe
 from streammer.errors import InputError, StreammerError, UsageError
 
 __all__ = ["Plan", "jobs", "reproduce"]
-
-OWN_SPLIT = {"spectral": "seed001", "window": "seed002", "chroma": "seed002"}
-"""Splits of the original papers, by family; run where the full audio is there."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Plan:
         One fold, one epoch, an eighth of the width.
     folds : int
         Of five.
-    width, time_budget_s, precision, image, stride
+    width, steps, precision, image, stride
         In place of the recipes' own; stated in the report.
     modes, labels : tuple of str
     """
@@ -44,7 +42,7 @@ class Plan:
     quick: bool = False
     folds: int = 5
     width: float | None = None
-    time_budget_s: float | None = None
+    steps: int | None = None
     precision: str | None = None
     image: tuple[int, int] | None = None
     stride: int | None = None
@@ -68,12 +66,12 @@ def jobs(plan: Plan, dataset: Dataset) -> Iterator[tuple[str, Recipe]]:
         for mode in plan.modes:
             for name in names:
                 base = load_recipe(name, mode=mode)
-                if base.family == "live" or not _has(base, name, mode, labels):
+                if not _has(base, mode, labels):
                     continue
                 splits: list[dict[str, Any]] = [
                     {"data.fold": fold} for fold in range(1 if plan.quick else plan.folds)
                 ]
-                own = OWN_SPLIT.get(base.family)
+                own = base.kind.published_split
                 if full and not plan.quick:
                     splits.append({"data.split": "test58"})
                     splits += [{"data.split": own}] if own else []
@@ -82,33 +80,29 @@ def jobs(plan: Plan, dataset: Dataset) -> Iterator[tuple[str, Recipe]]:
                     yield name, load_recipe(name, mode=mode, labels=labels, changes=changes)
 
 
-def _has(base: Recipe, name: str, mode: str, labels: str) -> bool:
-    """Whether a recipe has this mode and kind of labels."""
+def _has(base: Recipe, mode: str, labels: str) -> bool:
+    """Whether a recipe is reported in this mode with this kind of labels."""
     if mode == "original" and not base.faults:
         return False
-    if base.family == "classical":
-        return labels == "static"
-    return labels == "dynamic" or base.family == "spectral"
+    return base.kind.reported and labels in base.kind.labels
 
 
 def _changes(plan: Plan, base: Recipe, full: bool) -> dict[str, Any]:
+    """Return what a plan changes of a recipe, as far as its kind reads it."""
     changes: dict[str, Any] = dict(QUICK) if plan.quick else {}
-    if base.family == "chroma":
-        changes.pop("network.width", None)
-    elif plan.width is not None and base.family != "classical":
+    if plan.width is not None:
         changes["network.width"] = plan.width
-    if plan.time_budget_s is not None:
-        changes["training.time_budget_s"] = plan.time_budget_s
-        changes["training.epochs"] = max(base.training.epochs, 100)
-    if plan.precision is not None and base.family in ("spectral", "window"):
+    if plan.steps is not None:
+        changes["training.steps"] = plan.steps
+    if plan.precision is not None and base.kind.half_precision:
         changes["training.precision"] = plan.precision
-    if plan.image is not None and base.family == "spectral":
+    if plan.image is not None and base.kind.images:
         changes["network.image"] = list(plan.image)
     if plan.stride is not None:
         changes["evaluation.stride"] = plan.stride
-    if not full and base.family == "spectral":
+    if not full and "static" in base.kind.labels:
         changes["data.song_s"] = 10.0
-    return changes
+    return {key: value for key, value in changes.items() if base.kind.reads(key)}
 
 
 def has_full_audio(dataset: Dataset) -> bool:
@@ -162,13 +156,13 @@ def run_job(
     workers: int,
 ) -> None:
     """Train, evaluate and, for the first fold, evaluate on the 58 songs; skip what is there."""
-    from offline.evaluation.evaluate import evaluate
+    from offline.evaluation.evaluate import evaluate, is_scored
     from offline.training.train import train
 
     run = train(recipe, dataset, data=deam, cache=cache, runs=runs, workers=workers, show=False)
-    if not (run.path / "scores-test.json").exists():
+    if not is_scored(run):
         evaluate(run, dataset, workers=workers, show=False)
     test58 = [s.uid for s in dataset if is_test58(s)]
     first = recipe.data.split in ("artist", "song") and recipe.data.fold == 0
-    if first and test58 and not (run.path / "scores-test58.json").exists():
+    if first and test58 and not is_scored(run, "test58"):
         evaluate(run, dataset, songs=test58, name="test58", workers=workers, show=False)

@@ -13,13 +13,15 @@ from offline.datasets import Dataset, load_dataset
 from offline.datasets.splits import Split, known_split, make_split
 from offline.features.cache import FeatureCache
 from offline.files import empty_folder, json_hash, write_json, write_text, write_with
-from offline.recipes.load import recipe_from
+from offline.recipes.load import load_recipe, recipe_from
 from offline.recipes.recipe import Recipe, recipe_toml
 from streammer.errors import InputError, UsageError
 
-__all__ = ["Predictions", "Run", "make_run", "open_run", "prior_of", "split_for"]
+__all__ = [
+    "Predictions", "Run", "make_run", "open_run", "prior_of", "recipe_of_run", "split_for",
+]  # fmt: skip
 
-CONFIG, SPLIT, FITTED = "config.json", "split.json", "fitted.json"
+CONFIG, SPLIT, FITTED, RECIPE = "config.json", "split.json", "fitted.json", "recipe.toml"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Predictions:
         Song times [n], labels [n, 2], predictions [n, 2] (NaN for an axis not given).
     constant : np.ndarray [shape=(2,)]
         Mean of the training labels.
+    of : str
+        Hash of what predicted: of a run's weights, or of an artefact's graph.
     """
 
     uids: list[str]
@@ -40,6 +44,7 @@ class Predictions:
     y: list[np.ndarray]
     p: list[np.ndarray]
     constant: np.ndarray
+    of: str = ""
 
     def write(self, path: Path) -> None:
         """Write as .npz, whole or not at all."""
@@ -55,6 +60,7 @@ class Predictions:
                     y=np.concatenate(self.y),
                     p=np.concatenate(self.p),
                     constant=self.constant,
+                    of=np.array(self.of),
                 )
 
         write_with(path, save)
@@ -70,6 +76,7 @@ class Predictions:
                 np.split(d["y"], cuts),
                 np.split(d["p"], cuts),
                 d["constant"],
+                str(d["of"]) if "of" in d else "",
             )
 
 
@@ -89,6 +96,11 @@ class Run:
         """What training found out; empty while it has not ended."""
         path = self.path / FITTED
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    @property
+    def hash(self) -> str:
+        """Hash of what was fitted; empty while training has not ended."""
+        return str(self.fitted.get("hash", ""))
 
     def dataset(self) -> Dataset:
         """Load the data set of the run."""
@@ -135,7 +147,7 @@ def make_run(
     split = split_for(dataset, recipe)
     if not config.exists():
         split.write(path / SPLIT)
-        write_text(path / "recipe.toml", recipe_toml(recipe))
+        write_text(path / RECIPE, recipe_toml(recipe))
         write_json(config, {**body, "cache": str(cache.resolve()), "host": platform.machine()})
     return Run(path, recipe, data, dataset.layout, FeatureCache(cache), split)
 
@@ -160,6 +172,20 @@ def open_run(path: Path) -> Run:
         FeatureCache(Path(body["cache"])),
         Split.read(path / SPLIT),
     )
+
+
+def recipe_of_run(path: Path) -> Recipe:
+    """Return the recipe that a run of any kind keeps, with all that was set.
+
+    Raises
+    ------
+    InputError
+        The folder holds no run.
+    """
+    kept = path / RECIPE
+    if not kept.is_file():
+        raise InputError(f"{path}: no run in this folder; expected {RECIPE} as `train` writes it")
+    return load_recipe(str(kept))
 
 
 def prior_of(y: np.ndarray, outputs: Sequence[str]) -> dict[str, dict[str, float]]:

@@ -15,7 +15,7 @@ def reproduce(
     quick: bool = False,
     folds: int = 5,
     width: float | None = None,
-    time_budget: float | None = None,
+    steps: int | None = None,
     precision: str | None = None,
     image: tuple[int, int] | None = None,
     stride: int | None = None,
@@ -39,8 +39,8 @@ def reproduce(
         Folds to run, of five.
     width
         Factor on all networks' channels, stated in the report.
-    time_budget
-        Seconds of training a fold (of processor time on a CPU), stated in the report.
+    steps
+        Optimiser steps of every network, stated in the report.
     image
         Bins and frames of the spectral image, stated in the report.
     stride
@@ -61,7 +61,7 @@ def reproduce(
     from offline.reproduce import reproduce as run_all
 
     plan = Plan(
-        only=tuple(only or ()), quick=quick, folds=folds, width=width, time_budget_s=time_budget,
+        only=tuple(only or ()), quick=quick, folds=folds, width=width, steps=steps,
         precision=precision, image=image, stride=stride,
         modes=tuple(modes or ("corrected", "original")),
         labels=tuple(labels or ("dynamic", "static")),

@@ -1,9 +1,9 @@
 """`train`: fit a recipe on a data set, or go on where a killed run was."""
 
+import os
 import sys
 import tomllib
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -15,11 +15,7 @@ from offline.cli.options import (
     Runs,
     data_folder,
 )
-from offline.progress import say
 from streammer.errors import UsageError
-
-if TYPE_CHECKING:
-    from offline.recipes.recipe import Recipe
 
 __all__ = ["train"]
 
@@ -37,7 +33,7 @@ def train(
     width: float | None = None,
     image: tuple[int, int] | None = None,
     epochs: int | None = None,
-    time_budget: float | None = None,
+    steps: int | None = None,
     seed: int | None = None,
     precision: str | None = None,
     devices: int | None = None,
@@ -55,7 +51,7 @@ def train(
     recipe
         Name of a recipe, or a .toml file.
     mode
-        Mend the original's faults, or keep them (original).
+        Correct the original's faults, or keep its settings (original).
     labels
         2 Hz labels or one per song.
     split
@@ -64,10 +60,10 @@ def train(
         Factor on all channels and units.
     image
         Bins and frames of the spectral image.
-    time_budget
-        Seconds of training (of processor time on a CPU), checked after each epoch.
+    steps
+        Optimiser steps in all, in place of whole epochs.
     precision
-        32, bf16-mixed, 16-mixed.
+        32, mixed (the device's own), bf16-mixed, 16-mixed.
     devices
         Processes or GPUs (DDP).
     name
@@ -80,7 +76,7 @@ def train(
     Examples
     --------
     python -m offline train crnn-gru3 --data ~/DEAM --devices 2 --precision bf16-mixed
-    python -m offline train window-m2 --fold 3 --width 0.5 --time-budget 60
+    python -m offline train window-m2 --fold 3 --width 0.5 --steps 500
     """
     from offline.recipes.load import load_recipe
     from offline.recipes.unused import refuse_unused
@@ -91,7 +87,7 @@ def train(
         "network.width": width,
         "network.image": list(image) if image else None,
         "training.epochs": epochs,
-        "training.time_budget_s": time_budget,
+        "training.steps": steps,
         "training.seed": seed,
         "training.precision": precision,
         "training.devices": devices,
@@ -101,30 +97,12 @@ def train(
     changes = {key: value for key, value in asked.items() if value is not None}
     chosen = load_recipe(recipe, mode=mode, labels=labels, changes=changes)
     refuse_unused(chosen, changes, mode)
-    folder = data_folder(data)
-    if chosen.family == "live":
-        from offline.training.live.build import train_live
-
-        run = runs / (name or chosen.name)
-        train_live(chosen, folder, cache, run, fresh=fresh, workers=workers)
+    run = chosen.kind.verb("train")(
+        chosen, data_folder(data), cache, runs, name=name, fresh=fresh, workers=workers,
+        show=progress and sys.stderr.isatty(),
+    )  # fmt: skip
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one speaks
         print(run)
-    else:
-        _train_run(chosen, folder, cache, runs, name=name, fresh=fresh, workers=workers,
-                   show=progress and sys.stderr.isatty())  # fmt: skip
-
-
-def _train_run(recipe: "Recipe", data: Path, cache: Path, runs: Path, **how: Any) -> None:
-    from offline.datasets import load_dataset
-    from offline.training.train import is_main_process
-    from offline.training.train import train as train_run
-
-    dataset = load_dataset(data)
-    if is_main_process():
-        for line in dataset.findings.notes:
-            say(line)
-    run = train_run(recipe, dataset, data=data, cache=cache, runs=runs, **how)
-    if is_main_process():
-        print(run.path)
 
 
 def _assignment(text: str) -> tuple[str, Any]:

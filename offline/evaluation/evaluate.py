@@ -4,21 +4,24 @@ This is the only place that reads the test side of a split.
 """
 
 import json
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from offline.datasets import Dataset
+from offline.datasets.folds import is_test58
 from offline.evaluation.metrics import Scores, score
 from offline.files import write_json
-from offline.progress import progress_bar
-from offline.runs import Predictions, Run
-from streammer.errors import InputError
+from offline.runs import Predictions, Run, open_run
+from streammer.errors import InputError, UsageError
 
-__all__ = ["evaluate", "read_scores", "score_predictions", "summary"]
+__all__ = [
+    "evaluate", "evaluate_folder", "is_scored", "read_scores", "score_predictions", "summary",
+]  # fmt: skip
 
 AXES = ("valence", "arousal")
 
@@ -62,50 +65,15 @@ def evaluate(
         raise InputError(
             f"{run.path}: {sorted(trained)[0]} was used in training; it cannot be tested on"
         )
-    if run.recipe.family == "classical":
-        from offline.training.classical import predict_classical
-
-        predictions = predict_classical(run, dataset, uids)
-    else:
-        predictions = _predict(run, dataset, uids, fitted, workers, show)
+    predictions = run.recipe.kind.make(run.recipe).predict(
+        run, dataset, uids, workers=workers, show=show
+    )
+    predictions = replace(predictions, of=run.hash)
     predictions.write(run.path / f"predictions-{name}.npz")
     scores = score_predictions(predictions, run.recipe.outputs, run.recipe.evaluation.n_boot)
     body = {axis: _plain(asdict(s)) for axis, s in scores.items()}
-    write_json(run.path / f"scores-{name}.json", body)
+    write_json(run.path / f"scores-{name}.json", {"of": run.hash, **body})
     return body
-
-
-def _predict(
-    run: Run,
-    dataset: Dataset,
-    uids: Sequence[str],
-    fitted: dict[str, Any],
-    workers: int,
-    show: bool,
-) -> Predictions:
-    from offline.batches.clips import build_clips, scored
-    from offline.training.loop import load_weights
-    from offline.training.networks import build_network, predict
-
-    recipe = run.recipe
-    clips = build_clips(
-        dataset, uids, recipe, run.cache, first_clip_only=True, workers=workers, show=show
-    )
-    net = load_weights(build_network(recipe), run.path / "checkpoints" / fitted["best"])
-    out = Predictions([], [], [], [], np.array(fitted["constant"]))
-    with progress_bar(f"evaluate {recipe.name}", len(clips), show=show) as advance:
-        for labelled in clips.items:
-            at = np.flatnonzero(scored(labelled, recipe))
-            advance()
-            if not len(at):
-                continue
-            out.uids.append(labelled.uid)
-            out.t_s.append(labelled.t_s[at])
-            out.y.append(labelled.y[at])
-            out.p.append(predict(net, labelled, at, recipe, fitted["sizes"][1]))
-    if not out.uids:
-        raise InputError(f"{dataset.root}: no test song has a scored label; check the folder")
-    return out
 
 
 def score_predictions(
@@ -148,5 +116,29 @@ def summary(scores: dict[str, Any]) -> list[str]:
 
 
 def read_scores(path: Path) -> dict[str, Any]:
-    """Scores as `evaluate` wrote them."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Scores as `evaluate` wrote them, by axis."""
+    body = json.loads(path.read_text(encoding="utf-8"))
+    return {axis: body[axis] for axis in AXES if axis in body}
+
+
+def is_scored(run: Run, name: str = "test") -> bool:
+    """Whether a run's scores are there, and of the weights that it has now."""
+    path = run.path / f"scores-{name}.json"
+    return path.exists() and json.loads(path.read_text(encoding="utf-8")).get("of") == run.hash
+
+
+def evaluate_folder(folder: Path, on: str | None, out: Path | None, workers: int) -> list[str]:
+    """Evaluate the run in a folder, and return the lines to print.
+
+    Raises
+    ------
+    UsageError
+        A page was asked for, which only the live model has.
+    """
+    if out is not None:
+        raise UsageError("--out: only the live model has a page; expected a run of `train live`")
+    run = open_run(folder)
+    dataset, name = run.dataset(), on or "test"
+    songs = [s.uid for s in dataset if is_test58(s)] if name == "test58" else None
+    show = sys.stderr.isatty()
+    return summary(evaluate(run, dataset, songs=songs, name=name, workers=workers, show=show))

@@ -8,12 +8,13 @@ from offline.evaluation.evaluate import read_scores
 from offline.export.metadata import with_metadata
 from offline.export.onnx import attach_metrics, export_model
 from offline.files import write_with
+from offline.progress import say
 from offline.recipes.recipe import Recipe
-from offline.runs import Run
-from streammer.errors import InputError, UsageError
+from offline.runs import Run, open_run
+from streammer.errors import InputError
 from streammer.inference.artefact import PROPERTY, card_path, read_artefact, read_metadata
 
-__all__ = ["artefact_name", "export_run", "is_causal", "stepping_module"]
+__all__ = ["artefact_name", "export_folder", "export_run", "is_causal"]
 
 LICENCE = "weights: for research, as the licences of the training data ask; code: MIT"
 
@@ -31,25 +32,6 @@ def artefact_name(recipe: Recipe) -> str:
     if recipe.mode == "original":
         parts.append("original")
     return "-".join(parts)
-
-
-def stepping_module(recipe: Recipe, net: Any, song_frames: int) -> tuple[Any, float]:
-    """Network as the exporter wants it, and the seconds of a step.
-
-    Non-causal ones step over a whole sequence or song of at most 10 s.
-    """
-    from models.audio.stepping import ChromaStepper, SequenceStepper, ToUnit, WindowStepper
-
-    step, unit = recipe.frames_per_step, ToUnit(recipe.data.target)
-    if recipe.data.labels == "static":
-        frames = min(song_frames, 20 * step)
-        return WindowStepper(net, frames, recipe.spec.n_bins, frames, unit), 0.5 * frames / step
-    if not recipe.causal:
-        return SequenceStepper(net, unit), 10.0
-    if recipe.family == "chroma":
-        return ChromaStepper(net, unit), 0.5
-    window = round(recipe.data.window_s * 2) * step
-    return WindowStepper(net, window, recipe.spec.n_bins, step, unit), 0.5
 
 
 def export_run(run: Run, out: Path | None = None, *, name: str = "", version: str = "1") -> Path:
@@ -77,18 +59,8 @@ def export_run(run: Run, out: Path | None = None, *, name: str = "", version: st
     recipe, fitted = run.recipe, run.fitted
     if not fitted:
         raise InputError(f"{run.path}: not trained yet; run `train` again to finish it")
-    if recipe.family == "classical" or not recipe.exports:
-        why = (
-            "it is no network"
-            if recipe.family == "classical"
-            else f"its {fitted['n_weights']:,} weights fit no artefact"
-        )
-        raise UsageError(f"{run.path}: {recipe.name} cannot be exported, {why}")
-    from offline.training.loop import load_weights
-    from offline.training.networks import build_network
-
-    net = load_weights(build_network(recipe), run.path / "checkpoints" / fitted["best"])
-    module, step_s = stepping_module(recipe, net, fitted["sizes"][1])
+    stepping = recipe.kind.make(recipe).stepping(run)
+    module, front_ends, step_s = stepping.module, stepping.front_ends, stepping.step_s
     causal = is_causal(recipe)
     source = {"clips": "DEAM (10 s clips)", "deam": "DEAM"}.get(run.layout, run.layout)
     text = (run.path / "recipe.toml").read_text(encoding="utf-8")
@@ -106,15 +78,22 @@ def export_run(run: Run, out: Path | None = None, *, name: str = "", version: st
     }
     target = out or run.path
     if causal:
-        path = export_model(module, {"features": recipe.spec}, meta, target, _sections(run, fitted))
+        path = export_model(module, front_ends, meta, target, _sections(run, fitted))
         _attach(run, path)
         return path
     with tempfile.TemporaryDirectory() as folder:
-        made = export_model(
-            module, {"features": recipe.spec}, meta, Path(folder), _sections(run, fitted)
-        )
+        made = export_model(module, front_ends, meta, Path(folder), _sections(run, fitted))
         _attach(run, made)
         return _marked(made, target)
+
+
+def export_folder(run: Path, to: Path | None, name: str, version: str) -> Path:
+    """Export the run in a folder; say so where the artefact cannot run live."""
+    opened = open_run(run)
+    path = export_run(opened, to, name=name, version=version)
+    if not is_causal(opened.recipe):
+        say(f"{opened.recipe.name} is not causal: the artefact is marked and refused live")
+    return path
 
 
 def _attach(run: Run, path: Path) -> None:
@@ -166,8 +145,7 @@ def _sections(run: Run, fitted: dict[str, Any]) -> dict[str, str]:
         lines.append("Original mode: " + "; ".join(recipe.faults) + ".")
     if recipe.network.width != 1:
         lines.append(f"Width factor {recipe.network.width:g}.")
-    if recipe.family == "spectral":
-        lines.append("The original's second channel is the mono signal, repeated in the graph.")
+    lines += recipe.kind.make(recipe).notes()
     disjoint = f"{'' if run.split.artist_disjoint else 'not '}artist-disjoint"
     return {
         "Summary": " ".join(filter(None, lines)),

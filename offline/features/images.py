@@ -37,7 +37,7 @@ def kept_images(
         The window that ends with step k, counted from 1, is at ``k - steps of a window``; a whole
         song has one. None for what has no images, or images larger than the frames themselves.
     """
-    if recipe.family != "spectral":
+    if not recipe.kind.images:
         return None
     from models.audio.spectral import IMAGE, is_permuted
 

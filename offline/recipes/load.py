@@ -1,22 +1,20 @@
 """Reading recipes: by name or path, with the overlays of mode and labels and what was set."""
 
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from offline.recipes.extends import all_recipes, find_recipe, lay, read_recipe, refuse_unknown
 from offline.recipes.recipe import Recipe
-from streammer.errors import InputError, UsageError
+from offline.systems import system_kind
+from streammer.errors import UsageError
 
-__all__ = ["QUICK", "RECIPES", "all_recipes", "find_recipe", "load_recipe", "recipe_from"]
-
-RECIPES = Path(__file__).parent
-"""Folder of the recipes that come with the laboratory."""
+__all__ = ["QUICK", "all_recipes", "find_recipe", "load_recipe", "recipe_from"]
 
 QUICK: dict[str, Any] = {
     "network.width": 0.125,
     "training.epochs": 1,
+    "training.steps": 0,
     "data.per_clip": 1,
     "evaluation.n_boot": 100,
 }
@@ -26,26 +24,6 @@ _FORMER = {
     "faithful": "original", "mended": "corrected", "perceptrons": "mlps",
     "perceptron_share": "mlp_share",
 }  # fmt: skip
-
-
-def find_recipe(name: str) -> Path:
-    """Path of a recipe given by name or path.
-
-    Raises
-    ------
-    UsageError
-        There is none; the known ones are named.
-    """
-    path = Path(name)
-    if path.suffix == ".toml":
-        if not path.is_file():
-            raise InputError(f"{path}: no such recipe file")
-        return path
-    own = {p.stem: p for p in RECIPES.rglob("*.toml")}
-    if name in own:
-        return own[name]
-    known = ", ".join(sorted(own))
-    raise UsageError(f"recipe {name!r} is unknown; expected a .toml file or one of {known}")
 
 
 def load_recipe(
@@ -72,26 +50,24 @@ def load_recipe(
         Unknown name, key or value, in one line.
     """
     path = find_recipe(name)
-    try:
-        body = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: no readable recipe ({error})") from error
-    body = _renamed(body)
+    body = _renamed(read_recipe(path))
+    refuse_unknown(body, str(path))
     mode = mode or body.get("mode", "corrected")
     if mode not in ("corrected", "original"):
         raise UsageError(f"mode is {mode!r}; expected corrected or original")
     overlays = {key: body.pop(key, {}) for key in ("original", "corrected", "static")}
     labels = labels or body.get("data", {}).get("labels", "dynamic")
-    if labels == "static" and body.get("family") in ("window", "chroma", "stacked", "live"):
-        raise UsageError(f"{path.stem}: has no static form; expected labels = dynamic")
+    forms = system_kind(str(body.get("family"))).labels
+    if labels not in forms:
+        raise UsageError(f"{path.stem}: has no {labels} form; expected labels = {forms[0]}")
     if labels == "static":
-        _lay(body, overlays["static"])
+        lay(body, overlays["static"])
     own = dict(overlays[mode])
     for_static = own.pop("static", {})
-    _lay(body, own)
+    lay(body, own)
     if labels == "static":
-        _lay(body, for_static)
-    _lay(body, {"mode": mode, "data": {"labels": labels}})
+        lay(body, for_static)
+    lay(body, {"mode": mode, "data": {"labels": labels}})
     body.setdefault("name", path.stem)
     for dotted, value in (changes or {}).items():
         if value is None:
@@ -102,7 +78,7 @@ def load_recipe(
         for key in parents:
             here = here.setdefault(key, {})
         here[last] = value
-        _lay(body, part)
+        lay(body, part)
     return recipe_from(body, str(path))
 
 
@@ -114,25 +90,18 @@ def _renamed(body: dict[str, Any]) -> dict[str, Any]:
     for part in (body, options):
         for old in _FORMER.keys() & part.keys():
             part[_FORMER[old]] = part.pop(old)
+    for part in (body, body.get("original", {})):
+        training = part.get("training", {})
+        training.pop("time_budget_s", None)  # seconds cannot be repeated: whole epochs can
+        if "warm_epochs" in training:
+            training["warm_steps"] = 100 * training.pop("warm_epochs")
     return body
 
 
 def recipe_from(body: dict[str, Any], where: str) -> Recipe:
     """Make a checked recipe of plain values; `where` stands in the message."""
+    refuse_unknown(body, where)
     try:
         return msgspec.convert(body, Recipe, strict=False)
     except (msgspec.ValidationError, UsageError) as error:
         raise UsageError(f"{where}: {error}") from error
-
-
-def _lay(body: dict[str, Any], over: dict[str, Any]) -> None:
-    for key, value in over.items():
-        if isinstance(value, dict) and isinstance(body.get(key), dict):
-            _lay(body[key], value)
-        else:
-            body[key] = value
-
-
-def all_recipes() -> list[str]:
-    """Names of the recipes that come with the laboratory."""
-    return sorted(p.stem for p in RECIPES.rglob("*.toml"))

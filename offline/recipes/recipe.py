@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 import tomli_w
 
+from offline.systems import SYSTEMS, SystemKind, system_kind
 from streammer.frontend import FrontEndSpec
 
 __all__ = [
@@ -81,38 +82,60 @@ class NetworkPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrainingPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How it is trained.
+    """How it is trained. Everything that counts time counts optimiser steps.
 
     Attributes
     ----------
     loss : str
         ``mse``, ``mse_sum`` or ``mae_sum``: the latter add the axes, as published.
+    weights : dict
+        Weight of each named term of the loss; 1 where not named.
     optimiser : str
         ``adam``, ``adamw`` or ``sgd``.
-    warm_lr, warm_epochs : float, int
-        Another learning rate for the first epochs (CBAM: 1e-3 for 3).
+    momentum : float
+        Of ``sgd``.
+    schedule : str
+        ``constant``, ``one_cycle`` (up over `warm_share`, then down to zero) or ``cosine`` (the
+        same, without the cycle of momentum), over all steps.
+    warm_lr, warm_steps : float, int
+        ``constant``: another learning rate for the first steps (CBAM: 1e-3 for 300).
+    steps : int
+        Optimiser steps in all; 0 takes `epochs` times the batches of an epoch.
     patience : int
         Epochs without a better validation loss before stopping; 0 never stops early.
-    time_budget_s : float
-        Stop at the end of the epoch in which so much training time has passed (processor time per
-        thread on a CPU); 0 for none.
+    keep : str
+        Which weights are the result: those of the ``best`` validation loss, or the ``last``.
+    average : float
+        Decay of the exponential average of weights, which is then validated and kept; 0 for none.
+    clip : float
+        Largest norm of the gradient; 0 for no limit.
+    distil_seeds : int
+        Train so many seeds first, and then this one also on the mean of their outputs.
     precision : str
-        Lightning's names: ``32``, ``bf16-mixed``, ``16-mixed``.
+        Lightning's names (``32``, ``bf16-mixed``, ``16-mixed``), or ``mixed``: the device's own.
     devices : int
     """
 
     loss: Literal["mse", "mse_sum", "mae_sum"] = "mse"
+    weights: dict[str, float] = {}
     optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    momentum: float = 0.0
     lr: float = 1e-3
     weight_decay: float = 0.0
+    schedule: Literal["constant", "one_cycle", "cosine"] = "constant"
+    warm_share: float = 0.2
     warm_lr: float = 0.0
-    warm_epochs: int = 0
+    warm_steps: int = 0
     batch: int = 32
     epochs: int = 20
+    steps: int = 0
     patience: int = 4
-    time_budget_s: float = 0.0
+    keep: Literal["best", "last"] = "best"
+    average: float = 0.0
+    clip: float = 0.0
+    distil_seeds: int = 0
     seed: int = 0
-    precision: str = "32"
+    precision: Literal["32", "mixed", "bf16-mixed", "16-mixed"] = "32"
     devices: int = 1
     accelerator: str = "auto"
 
@@ -142,7 +165,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     family : str
-        ``spectral``, ``window``, ``chroma``, ``stacked``, ``classical`` or ``live``.
+        Kind of system, by its name in `offline.systems`.
     outputs : tuple of str
         Axes it predicts, in order.
     causal : bool
@@ -156,7 +179,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: str
-    family: Literal["spectral", "window", "chroma", "stacked", "classical", "live"]
+    family: str
     network: NetworkPart
     data: DataPart = DataPart()
     front_end: dict[str, Any] = {}
@@ -175,8 +198,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for axis in self.outputs:
             if axis not in ("valence", "arousal"):
                 raise ValueError(f"outputs has {axis!r}, expected valence and / or arousal")
-        if self.family not in ("classical", "live"):
+        if self.kind.front_end:
             FrontEndSpec.from_dict(self.front_end).frames_per_step(0.5)
+
+    @property
+    def kind(self) -> SystemKind:
+        """What the registry knows of its kind."""
+        return system_kind(self.family)
 
     @property
     def spec(self) -> FrontEndSpec:
@@ -204,7 +232,8 @@ def recipe_toml(recipe: Recipe) -> str:
 
     Overlays and changes are laid over it already, so that the text is what was trained.
     """
-    blank = Recipe(recipe.name, "live", NetworkPart(recipe.network.name)).to_dict()
+    plain = next(kind.name for kind in SYSTEMS.values() if not kind.front_end)
+    blank = Recipe(recipe.name, plain, NetworkPart(recipe.network.name)).to_dict()
     kept = {"name", "family", "mode"}
     return tomli_w.dumps(_differing(recipe.to_dict(), blank, kept))
 

@@ -111,8 +111,6 @@ def _chosen_curves(systems: Sequence[System], dataset: Dataset, n: int = 3) -> l
     """Predict all labels of a few held-out songs, on their longest clip, with a few systems."""
     from offline.batches.clips import label_clip
     from offline.datasets.audio import duration_s
-    from offline.training.loop import load_weights
-    from offline.training.networks import build_network, predict
 
     order = ("crnn-gru3", "crnn-res", "window-m2", "stacked-crnn", "chroma-lstm")
     shown = [s for s in systems if s.recipe.mode == "corrected" and s.recipe.name in order]
@@ -143,10 +141,8 @@ def _chosen_curves(systems: Sequence[System], dataset: Dataset, n: int = 3) -> l
             if labelled is None:
                 continue
             good = np.flatnonzero(np.isfinite(labelled.y).all(axis=1))
-            net = load_weights(
-                build_network(own.recipe), own.path / "checkpoints" / own.fitted["best"]
-            )
-            p = predict(net, labelled, good, own.recipe, own.fitted["sizes"][1])
+            made = own.recipe.kind.make(own.recipe)
+            p = made.predict_clip(made.load(own), labelled, good, own.fitted["sizes"])
             line = np.full((len(t_s), 2), np.nan)
             line[np.searchsorted(t_s, np.round(labelled.t_s[good] * 2) / 2 - 1e-3)] = p
             lines[system.recipe.name] = line

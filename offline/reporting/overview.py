@@ -81,37 +81,32 @@ def deviation(system: System) -> str:
     """Say what differs from the published protocol, from the run's own configuration."""
     recipe, fitted = system.recipe, system.runs[0].fitted
     parts = []
-    if system.runs[0].layout == "clips" and recipe.family != "classical":
+    if system.runs[0].layout == "clips" and recipe.kind.example != "song":
         parts.append("10 s clips, not 45 s or full songs")
     if recipe.network.width != 1:
         parts.append(f"width {recipe.network.width:g}")
-    if recipe.network.image is not None and recipe.family == "spectral":
+    if recipe.network.image is not None and recipe.kind.images:
         parts.append("image {}x{}".format(*recipe.network.image))
-    budget = recipe.training.time_budget_s
-    if "epochs" in fitted:
-        epochs = sorted({r.fitted["epochs"] for r in system.runs})
-        spent = [r.fitted["train_s"] for r in system.runs]
-        limit = f" ({budget:g} s allowed)" if budget else ""
-        span = f"{epochs[0]}-{epochs[-1]}" if len(epochs) > 1 else f"{epochs[0]}"
-        parts.append(f"{span} epoch{'s' if span != '1' else ''} in {np.mean(spent):.0f} s{limit}")
+    if "steps" in fitted:
+        steps = sorted({r.fitted["steps"] for r in system.runs})
+        span = f"{steps[0]}-{steps[-1]}" if len(steps) > 1 else f"{steps[0]}"
+        parts.append(f"{span} step{'s' if span != '1' else ''}")
     hop = {126: 128, 250: 256}.get(recipe.front_end.get("hop_length", 0))
-    if hop and recipe.family in ("spectral", "window"):
+    if hop:
         parts.append(f"hop {recipe.front_end['hop_length']}, not {hop}")
-    if recipe.training.precision != "32" and recipe.family != "live":
+    if recipe.training.precision != "32" and recipe.kind.reported:
         parts.append(recipe.training.precision)
     parts.append(f"{len(system.runs)} of 5 folds, by {recipe.data.split}")
     return "; ".join(parts)
 
 
 def is_reduced(system: System) -> bool:
-    """Whether a system was run smaller, or for less time, than its recipe says."""
+    """Whether a system was run smaller, or for fewer steps, than its recipe says."""
     recipe = system.recipe
-    if recipe.family == "live":
+    if not recipe.kind.reported:
         return False
     own = load_recipe(recipe.name, mode=recipe.mode, labels=recipe.data.labels)
-    run, published = (
-        (r.network.width, r.network.image, r.training.time_budget_s) for r in (recipe, own)
-    )
+    run, published = ((r.network.width, r.network.image, r.training.steps) for r in (recipe, own))
     return run != published
 
 
@@ -132,7 +127,7 @@ def commands(systems: Sequence[System]) -> str:
 
 
 def _options(recipe: Recipe, folds: int) -> str:
-    if recipe.family == "live":
+    if not recipe.kind.reported:
         return ""
     training = recipe.training
     own = load_recipe(recipe.name, mode=recipe.mode, labels=recipe.data.labels)
@@ -143,8 +138,8 @@ def _options(recipe: Recipe, folds: int) -> str:
         parts.append(f"--width {recipe.network.width:g}")
     if recipe.network.image is not None and recipe.network.image != own.network.image:
         parts.append("--image {} {}".format(*recipe.network.image))
-    if training.time_budget_s != own.training.time_budget_s:
-        parts.append(f"--time-budget {training.time_budget_s:g}")
+    if training.steps != own.training.steps:
+        parts.append(f"--steps {training.steps}")
     if training.precision != own.training.precision:
         parts.append(f"--precision {training.precision}")
     if recipe.evaluation.stride != own.evaluation.stride:

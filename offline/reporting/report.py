@@ -80,7 +80,7 @@ def _faults(doc: Document, systems: list[System]) -> None:
         recipe = system.recipe
         note = "; ".join(recipe.faults) or "one mode only"
         parts = [f"{recipe.about.rstrip('.')}. Faults: {note}."]
-        if recipe.family == "spectral":
+        if recipe.kind.images:
             parts += paragraphs("Second channel")
         seen.setdefault(recipe.name, " ".join([*parts, recipe.definition]).strip())
     doc.bullets([f"{name}: {text}" for name, text in sorted(seen.items())])

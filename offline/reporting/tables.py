@@ -206,7 +206,7 @@ def baseline_table(doc: Document, dataset: Dataset, static: list[System], cache:
     doc.heading("Classical baseline on song descriptors")
     doc.code("python -m offline report --deam PATH")
     table = find_table(dataset.root)
-    names = {s.recipe.network.name for s in static if s.recipe.family == "classical"}
+    names = {s.recipe.network.name for s in static if s.recipe.kind.example == "song"}
     if table is None or not names:
         why = "no table of song descriptors" if table is None else "no classical recipe was run"
         doc.text(f"Not computed: {why}.")

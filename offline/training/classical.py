@@ -4,6 +4,7 @@ Descriptors are a table (130 openSMILE means for DEAM) or, without one, statisti
 mel features of the audio.
 """
 
+import hashlib
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,21 +23,22 @@ from offline.datasets.tables import number, read_rows
 from offline.features.cache import FeatureCache
 from offline.files import write_with
 from offline.runs import Predictions, Run, prior_of
+from offline.training.system import System
 from streammer.errors import InputError, UsageError
 from streammer.frontend import FrontEndSpec
 
 __all__ = [
     "VERSION",
+    "Classical",
     "descriptors",
     "find_table",
-    "fit_classical",
     "make_regressor",
-    "predict_classical",
 ]
 
 VERSION = 1
 """Of the regressors; part of the key of kept scores."""
 
+FILE = "regressors.pkl"
 SPEC = FrontEndSpec("mel", 22050, 1024, 441, 40, fmin=30.0, fmax=11000.0, log="ln", floor=1e-8)
 TABLES = ("features/opensmile_means_130.csv", "deam/features/opensmile_means_130.csv")
 
@@ -136,41 +138,57 @@ def make_regressor(name: str, seed: int = 0) -> Any:
     raise UsageError(f"regressor {name!r} is unknown; expected svr, boosting, trees or blend")
 
 
-def _rows(run: Run, dataset: Dataset, uids: Sequence[str]) -> tuple[np.ndarray, list[Song]]:
-    wanted = set(uids)
-    songs = [s for s in dataset if s.uid in wanted and s.has_static]
-    table = find_table(dataset.root, run.recipe.data.features)
-    return descriptors(dataset, songs, run.cache, table)
+class Classical(System):
+    """Regressors on descriptors of whole songs."""
 
+    def fit(
+        self, run: Run, dataset: Dataset, *, workers: int = 1, show: bool = True
+    ) -> dict[str, Any]:
+        """Fit both axes on training and validation songs (nothing is chosen on the latter)."""
+        x, songs = self._rows(run, dataset, (*run.split.train, *run.split.validation))
+        y = np.array([(s.valence, s.arousal) for s in songs], float)
+        name, seed = self.recipe.network.name, self.recipe.training.seed
+        fitted = pickle.dumps([make_regressor(name, seed).fit(x, y[:, k]) for k in (0, 1)])
 
-def fit_classical(run: Run, dataset: Dataset) -> dict[str, Any]:
-    """Fit both axes on training and validation songs (nothing is chosen on the latter)."""
-    x, songs = _rows(run, dataset, (*run.split.train, *run.split.validation))
-    y = np.array([(s.valence, s.arousal) for s in songs], float)
-    seed = run.recipe.training.seed
-    models = [make_regressor(run.recipe.network.name, seed).fit(x, y[:, k]) for k in (0, 1)]
+        def save(part: Path) -> None:
+            part.write_bytes(fitted)
 
-    def save(part: Path) -> None:
-        part.write_bytes(pickle.dumps(models))
+        write_with(run.path / FILE, save)
+        return {
+            "n_train": len(songs),
+            "n_features": x.shape[1],
+            "constant": [float(v) for v in y.mean(axis=0)],
+            "prior": prior_of(y, self.recipe.outputs),
+            "hash": hashlib.sha256(fitted).hexdigest(),
+        }
 
-    write_with(run.path / "regressors.pkl", save)
-    return {
-        "n_train": len(songs),
-        "n_features": x.shape[1],
-        "constant": [float(v) for v in y.mean(axis=0)],
-        "prior": prior_of(y, run.recipe.outputs),
-    }
+    def predict(
+        self, run: Run, dataset: Dataset, uids: Sequence[str], *, workers: int = 1,
+        show: bool = True,
+    ) -> Predictions:  # fmt: skip
+        """Predict the songs' static labels, one row a song."""
+        x, songs = self._rows(run, dataset, uids)
+        models = pickle.loads((run.path / FILE).read_bytes())
+        p = np.stack([m.predict(x) for m in models], axis=1).clip(-1, 1).astype(np.float32)
+        return Predictions(
+            [s.uid for s in songs],
+            [np.zeros(1)] * len(songs),
+            [np.array([[s.valence, s.arousal]], np.float32) for s in songs],
+            [row[None] for row in p],
+            np.array(run.fitted["constant"]),
+        )
 
+    def features(self, dataset: Dataset) -> tuple[list[Path], list[FrontEndSpec]]:
+        """Return the files that it takes features of, where there is no table of descriptors."""
+        table = find_table(dataset.root, self.recipe.data.features)
+        if table is not None:
+            raise UsageError(f"{self.recipe.name}: reads {table}; there is nothing to compute")
+        return [clip.path for song in dataset for clip in song.clips], [SPEC]
 
-def predict_classical(run: Run, dataset: Dataset, uids: Sequence[str]) -> Predictions:
-    """Predict the songs' static labels, one row a song."""
-    x, songs = _rows(run, dataset, uids)
-    models = pickle.loads((run.path / "regressors.pkl").read_bytes())
-    p = np.stack([m.predict(x) for m in models], axis=1).clip(-1, 1).astype(np.float32)
-    return Predictions(
-        [s.uid for s in songs],
-        [np.zeros(1)] * len(songs),
-        [np.array([[s.valence, s.arousal]], np.float32) for s in songs],
-        [row[None] for row in p],
-        np.array(run.fitted["constant"]),
-    )
+    def _rows(
+        self, run: Run, dataset: Dataset, uids: Sequence[str]
+    ) -> tuple[np.ndarray, list[Song]]:
+        wanted = set(uids)
+        songs = [s for s in dataset if s.uid in wanted and s.has_static]
+        table = find_table(dataset.root, self.recipe.data.features)
+        return descriptors(dataset, songs, run.cache, table)

@@ -1,115 +1,237 @@
-"""The training loop: Lightning, validation only for stopping, resumable to the bit."""
+"""The training loop of every network: Lightning, by optimiser steps, resumable to the bit."""
 
+import hashlib
 import logging
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import msgspec
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from torch import Tensor, nn
+from torch import nn
+from torch.utils.data import DataLoader
 
-from offline.recipes.recipe import Recipe, TrainingPart
+from offline.batches.draws import loader_of
+from offline.files import write_json
+from offline.recipes.recipe import TrainingPart
+from offline.training.callbacks import StepBudget, WeightAverage
+from offline.training.module import NetworkModule
+from offline.training.system import Trainable, TrainingData
+from streammer.errors import UsageError
 
-__all__ = ["Regressor", "TimeBudget", "fit", "load_weights"]
+__all__ = ["Fitted", "fit_network", "load_weights", "on_gpu", "train_network", "weights_hash"]
+
+SUMMARY = "fitted.json"
 
 
-class Regressor(pl.LightningModule):
-    """A network with its loss and optimiser; knows nothing of songs.
+@dataclass(frozen=True)
+class Fitted:
+    """A network after training.
+
+    Attributes
+    ----------
+    net : nn.Module
+        With the weights that are kept.
+    facts : dict
+        ``epochs``, ``steps``, ``best_val_loss``, ``best`` (file of the kept weights), ``resumed``,
+        ``train_s``, ``rank``, ``n_weights``, ``hash`` (of the weights).
+    """
+
+    net: nn.Module
+    facts: dict[str, Any]
+
+
+class _Loaders(pl.LightningDataModule):
+    """Loaders of the batches, for the process that asks."""
+
+    def __init__(self, data: TrainingData, workers: int, pin: bool) -> None:
+        super().__init__()
+        self.data, self.workers, self.pin = data, workers, pin
+
+    def train_dataloader(self) -> DataLoader:
+        assert self.trainer is not None
+        return loader_of(
+            self.data.train, rank=self.trainer.global_rank, world=self.trainer.world_size,
+            epoch=self.trainer.current_epoch, workers=self.workers, pin=self.pin,
+        )  # fmt: skip
+
+    def val_dataloader(self) -> Any:
+        if self.data.validation is None:
+            return []
+        return loader_of(self.data.validation, workers=min(self.workers, 1), pin=self.pin)
+
+
+def train_network(
+    system: Trainable, data: TrainingData, folder: Path, *, workers: int = 0,
+    show: bool = True,
+) -> Fitted:  # fmt: skip
+    """Train the network of a system; with ``distil_seeds``, after the seeds it is distilled from.
 
     Parameters
     ----------
-    net : nn.Module
-        [batch, frames, bins] -> [batch, axes] or [batch, steps, axes].
-    training : TrainingPart
+    folder : Path
+        Of the run. The seeds before it have folders of their own in ``seeds/`` there.
+    workers : int
+        Processes that make batches, where the network computes on a GPU.
     """
-
-    def __init__(self, net: nn.Module, training: TrainingPart) -> None:
-        super().__init__()
-        self.net, self.training_part = net, training
-
-    def loss(self, p: Tensor, y: Tensor) -> Tensor:
-        """Loss over the labels that exist; the sums add the axes' means, as published."""
-        good = torch.isfinite(y)
-        difference = torch.where(good, p - torch.nan_to_num(y), 0.0)
-        error = difference.abs() if self.training_part.loss == "mae_sum" else difference.square()
-        axes = error.flatten(0, -2).sum(0) / good.flatten(0, -2).sum(0).clamp_min(1)
-        return axes.mean() if self.training_part.loss == "mse" else axes.sum()
-
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Loss of one batch, its dropout drawn from the numbers of epoch, batch and process.
-
-        A resumed run thus draws what the whole one would have drawn.
-        """
-        torch.manual_seed(
-            hash((self.training_part.seed, self.current_epoch, batch_idx, self.global_rank))
-        )
-        loss = self.loss(self.net(batch[0]), batch[1])
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True,
-                 batch_size=len(batch[0]), sync_dist=True)  # fmt: skip
-        return loss
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Loss on songs of the validation side."""
-        loss = self.loss(self.net(batch[0]).float(), batch[1])
-        self.log("val_loss", loss, prog_bar=True, batch_size=len(batch[0]), sync_dist=True)
-
-    def configure_optimizers(self) -> Any:
-        """Optimiser as in the recipe, with the warm rate of the first epochs if it has one."""
-        part = self.training_part
-        weights = [w for w in self.parameters() if w.requires_grad]
-        if part.optimiser == "sgd":
-            optimiser: torch.optim.Optimizer = torch.optim.SGD(weights, lr=part.lr)
-        else:
-            make = torch.optim.AdamW if part.optimiser == "adamw" else torch.optim.Adam
-            optimiser = make(weights, lr=part.lr, weight_decay=part.weight_decay)
-        if not part.warm_epochs:
-            return optimiser
-        factor = part.warm_lr / part.lr
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda epoch: factor if epoch < part.warm_epochs else 1.0
-        )
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule}}
+    part = system.recipe.training
+    teachers = []
+    for k in range(part.distil_seeds):
+        seed = part.seed + 1000 * (k + 1)
+        done = fit_network(system, data, folder / "seeds" / str(seed), seed=seed, workers=workers,
+                           show=show)  # fmt: skip
+        teachers.append(done.net)
+    return fit_network(
+        system, data, folder, seed=part.seed, teachers=teachers, workers=workers, show=show
+    )
 
 
-class TimeBudget(Callback):
-    """Stop at the end of the epoch in which so much training time has passed, over restarts.
+def fit_network(
+    system: Trainable,
+    data: TrainingData,
+    folder: Path,
+    *,
+    seed: int,
+    teachers: Sequence[nn.Module] = (),
+    workers: int = 0,
+    show: bool = True,
+    callbacks: Sequence[Callback] = (),
+) -> Fitted:
+    """Train one network, or go on where a killed run was; a finished one is read.
 
-    On a CPU it is processor time per thread, so that what else the machine does takes nothing
-    from a run; on a GPU, time by the clock.
+    Parameters
+    ----------
+    system : Trainable
+    data : TrainingData
+    folder : Path
+        Gets ``checkpoints/`` (best and last), ``tensorboard/``, ``curves/metrics.csv``, and
+        ``checkpoints/fitted.json`` at the end.
+    seed : int
+        Of the first weights, of dropout and of the loss; the order of batches is the data's.
+    teachers : sequence of nn.Module
+        See `NetworkModule`.
     """
+    part = system.recipe.training
+    torch.manual_seed(seed)
+    net = system.network()
+    system.prepare(net, data)
+    checkpoints = folder / "checkpoints"
+    summary = checkpoints / SUMMARY
+    if summary.exists():
+        facts = msgspec.json.decode(summary.read_bytes())
+        return Fitted(load_weights(net, checkpoints / facts["best"]), facts)
+    part = replaced(part, data)
+    if part.precision.startswith("bf16") or part.precision == "mixed":
+        net = net.to(memory_format=torch.channels_last)  # twice as fast on a CPU with AMX
+    trainer, keep = _trainer(system, part, folder, callbacks, show=show)
+    batches = len(data.train.draws(0, 0, trainer.world_size))
+    total = part.steps or part.epochs * batches
+    module = NetworkModule(system, net, seed, total, teachers)
+    trainer.callbacks.append(StepBudget(total))  # type: ignore[attr-defined]
+    last = checkpoints / "last.ckpt"
+    resumed = last.exists()
+    gpu = on_gpu(part)
+    loaders = _Loaders(data, workers if gpu else 0, gpu)
+    since = time.monotonic()
+    with _quiet():
+        trainer.fit(module, datamodule=loaders, ckpt_path=str(last) if resumed else None,
+                    weights_only=False)  # fmt: skip
+    best = Path(keep.best_model_path or str(last)) if part.keep == "best" else last
+    net = load_weights(net.cpu(), best)
+    best_loss = None if keep.best_model_score is None else float(keep.best_model_score)
+    facts = {
+        "epochs": int(trainer.current_epoch),
+        "steps": int(trainer.global_step),
+        "best_val_loss": best_loss,
+        "best": best.name,
+        "resumed": resumed,
+        "train_s": round(time.monotonic() - since, 1),
+        "rank": trainer.global_rank,
+        "n_weights": sum(w.numel() for w in net.parameters() if w.requires_grad),
+        "hash": weights_hash(net),
+    }
+    if trainer.is_global_zero:
+        write_json(summary, facts)
+    return Fitted(net, facts)
 
-    def __init__(self, budget_s: float) -> None:
-        self.budget_s, self.spent_s, self._since = budget_s, 0.0, 0.0
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the watch."""
-        self._since = _now(pl_module)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add the epoch's time; stop when the budget is spent."""
-        self.spent_s += _now(pl_module) - self._since
-        spent = bool(self.budget_s) and self.spent_s >= self.budget_s
-        if trainer.strategy.reduce_boolean_decision(spent, all=False):  # all processes, or none
-            trainer.should_stop = True
-
-    def state_dict(self) -> dict[str, Any]:
-        """Time spent so far."""
-        return {"spent_s": self.spent_s}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.spent_s = float(state_dict["spent_s"])
+def replaced(part: TrainingPart, data: TrainingData) -> TrainingPart:
+    """Return the settings without what needs a validation side, where there is none."""
+    if data.validation is not None:
+        return part
+    return msgspec.structs.replace(part, keep="last", patience=0)
 
 
-def _now(module: pl.LightningModule) -> float:
-    on_cpu = module.device.type == "cpu"
-    return time.process_time() / torch.get_num_threads() if on_cpu else time.monotonic()
+def on_gpu(part: TrainingPart) -> bool:
+    """Whether a recipe's network computes on a GPU here."""
+    return part.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+
+
+def precision_of(part: TrainingPart) -> str:
+    """Return Lightning's name of the precision on this device.
+
+    Raises
+    ------
+    UsageError
+        The device has no such precision.
+    """
+    if part.precision == "mixed":
+        half = on_gpu(part) and not torch.cuda.is_bf16_supported()
+        return "16-mixed" if half else "bf16-mixed"
+    if part.precision == "16-mixed" and not on_gpu(part):
+        raise UsageError(
+            "training.precision is 16-mixed, which needs a GPU; expected 32, mixed or bf16-mixed"
+        )
+    return part.precision
+
+
+def _trainer(
+    system: Trainable, part: TrainingPart, folder: Path, extra: Sequence[Callback], *,
+    show: bool,
+) -> tuple[pl.Trainer, ModelCheckpoint]:  # fmt: skip
+    validated = part.keep == "best"
+    keep = ModelCheckpoint(
+        folder / "checkpoints", filename="best" if validated else "last",
+        monitor="val_loss" if validated else None, save_last=validated, save_top_k=1,
+        enable_version_counter=False, save_on_train_epoch_end=True,
+    )  # fmt: skip
+    callbacks: list[Callback] = [*extra]
+    if part.average:
+        callbacks.append(WeightAverage(part.average))
+    callbacks.append(keep)
+    if part.patience:
+        callbacks.append(
+            EarlyStopping("val_loss", patience=part.patience, check_on_train_epoch_end=True)
+        )
+    if show:
+        callbacks.append(RichProgressBar(leave=False))
+    with _quiet():
+        trainer = pl.Trainer(
+            max_epochs=-1 if part.steps else part.epochs,
+            accelerator=part.accelerator,
+            devices=part.devices,
+            strategy="ddp" if part.devices > 1 else "auto",
+            precision=precision_of(part),  # type: ignore[arg-type]
+            callbacks=callbacks,
+            logger=[TensorBoardLogger(folder, "tensorboard", version=""),
+                    CSVLogger(folder, "curves", "")],
+            gradient_clip_val=part.clip or None,
+            use_distributed_sampler=False,  # ours give each process its share of every epoch
+            num_sanity_val_steps=0,
+            enable_progress_bar=show,
+            enable_model_summary=False,
+            log_every_n_steps=10,
+            deterministic="warn",
+            default_root_dir=folder,
+        )  # fmt: skip
+    return trainer, keep
 
 
 @contextmanager
@@ -128,86 +250,19 @@ def _quiet() -> Iterator[None]:
                 logging.getLogger(name).setLevel(level)
 
 
-def fit(
-    net: nn.Module,
-    recipe: Recipe,
-    loaders: tuple[Any, Any],
-    run: Path,
-    *,
-    show: bool = True,
-) -> dict[str, Any]:
-    """Train `net`, or go on where a killed run was.
-
-    Parameters
-    ----------
-    net : nn.Module
-    recipe : Recipe
-    loaders : (train, validation)
-    run : Path
-        Gets ``checkpoints/`` (best and last), ``tensorboard/``, ``curves/metrics.csv``.
-    show : bool
-        Progress bar.
-
-    Returns
-    -------
-    dict
-        ``epochs``, ``best_val_loss``, ``best`` (path), ``resumed``.
-    """
-    part = recipe.training
-    checkpoints = run / "checkpoints"
-    last = checkpoints / "last.ckpt"
-    if part.precision.startswith("bf16"):
-        net = net.to(memory_format=torch.channels_last)  # twice as fast on a CPU with AMX
-    module = Regressor(net, part)
-    keep = ModelCheckpoint(
-        checkpoints, filename="best", monitor="val_loss", save_last=True, save_top_k=1,
-        enable_version_counter=False, save_on_train_epoch_end=True,
-    )  # fmt: skip
-    budget = TimeBudget(part.time_budget_s)
-    callbacks: list[Callback] = [keep, budget]
-    if part.patience:
-        callbacks.append(
-            EarlyStopping("val_loss", patience=part.patience, check_on_train_epoch_end=True)
-        )
-    if show:
-        callbacks.append(RichProgressBar(leave=False))
-    resumed = last.exists()
-    with _quiet():
-        trainer = pl.Trainer(
-            max_epochs=part.epochs,
-            accelerator=part.accelerator,
-            devices=part.devices,
-            strategy="ddp" if part.devices > 1 else "auto",
-            precision=part.precision,  # type: ignore[arg-type]
-            callbacks=callbacks,
-            logger=[
-                TensorBoardLogger(run, "tensorboard", version=""),
-                CSVLogger(run, "curves", ""),
-            ],
-            gradient_clip_val=5.0 if recipe.mode == "corrected" else None,
-            num_sanity_val_steps=0,
-            enable_progress_bar=show,
-            enable_model_summary=False,
-            log_every_n_steps=10,
-            deterministic="warn",
-            default_root_dir=run,
-        )
-        trainer.fit(module, *loaders, ckpt_path=str(last) if resumed else None, weights_only=False)
-    best = keep.best_model_path or str(last)
-    return {
-        "epochs": int(trainer.current_epoch),
-        "best_val_loss": float(keep.best_model_score)
-        if keep.best_model_score is not None
-        else None,
-        "best": Path(best).name,
-        "resumed": resumed,
-        "train_s": round(budget.spent_s, 1),
-        "rank": trainer.global_rank,
-    }
-
-
 def load_weights(net: nn.Module, checkpoint: Path) -> nn.Module:
     """Weights of a checkpoint into a network, ready to predict."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"]
-    net.load_state_dict({k.removeprefix("net."): v for k, v in state.items()})
+    net.load_state_dict(
+        {k.removeprefix("net."): v for k, v in state.items() if k.startswith("net.")}
+    )
     return net.eval()
+
+
+def weights_hash(net: nn.Module) -> str:
+    """Hash of all weights and buffers of a network."""
+    digest = hashlib.sha256()
+    for name, value in net.state_dict().items():
+        digest.update(f"{name} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -4,7 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["binary", "detached_nll", "entropy", "masked_mean", "ranking", "smooth", "squared"]
+__all__ = [
+    "axis_errors", "binary", "categorical", "detached_nll", "entropy", "masked_mean", "ranking",
+    "smooth", "squared",
+]  # fmt: skip
 
 
 def masked_mean(values: Tensor, weight: Tensor) -> Tensor:
@@ -65,3 +68,16 @@ def ranking(score: Tensor, rank: Tensor, weight: Tensor, group: Tensor | None = 
         higher = higher * (group[:, None] == group[None])
     pairs = higher * weight[:, None] * weight[None]
     return masked_mean(functional.softplus(score[None] - score[:, None]), pairs)
+
+
+def categorical(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    """Cross entropy of logits [..., classes] against class numbers [...], int64."""
+    raw = functional.cross_entropy(logits.movedim(-1, 1), label, reduction="none")
+    return masked_mean(raw, weight)
+
+
+def axis_errors(mean: Tensor, label: Tensor, known: Tensor, *, absolute: bool = False) -> Tensor:
+    """Mean squared or absolute error of each axis [shape=(axes,)], over the labels that exist."""
+    difference = (mean - label) * known
+    error = difference.abs() if absolute else difference.square()
+    return error.flatten(0, -2).sum(0) / known.flatten(0, -2).sum(0).clamp_min(1)

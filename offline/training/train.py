@@ -1,24 +1,33 @@
-"""`train`: a recipe and a data set -> a run folder with a fitted network."""
+"""`train`: a recipe and a data set -> a run folder with a fitted system."""
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from offline.datasets import Dataset
+from offline.datasets import Dataset, load_dataset
 from offline.files import write_json
 from offline.progress import say
 from offline.recipes.recipe import Recipe
-from offline.runs import FITTED, Run, make_run, prior_of
-from streammer.errors import InputError
+from offline.runs import FITTED, Run, make_run
 
-__all__ = ["is_main_process", "train"]
+if TYPE_CHECKING:
+    from streammer.frontend import FrontEndSpec
+
+__all__ = ["feature_inputs", "is_main_process", "train", "train_recipe"]
 
 
 def is_main_process() -> bool:
     """Whether this is the first of several training processes (or the only one)."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def train_recipe(recipe: Recipe, data: Path, cache: Path, runs: Path, **how: Any) -> Path:
+    """Train a recipe on the data set in a folder, and return the run's folder; see `train`."""
+    dataset = load_dataset(data)
+    if is_main_process():
+        for line in dataset.findings.notes:
+            say(line)
+    return train(recipe, dataset, data=data, cache=cache, runs=runs, **how).path
 
 
 def train(
@@ -44,23 +53,18 @@ def train(
     fresh : bool
         Throw an earlier run of this name away.
     workers : int
-        Processes for missing features.
+        Processes for missing features, and for batches where a GPU computes.
 
     Raises
     ------
     InputError
         The data set has nothing to train or validate on.
     """
-    run = make_run(recipe, data, dataset, cache, runs, fresh=fresh, name=name)
+    run = make_run(recipe, data, dataset, cache, runs, fresh=fresh and is_main_process(), name=name)
     if run.fitted:
         say(f"{run.path}: already trained; use --fresh to start anew")
         return run
-    if recipe.family == "classical":
-        from offline.training.classical import fit_classical
-
-        fitted = fit_classical(run, dataset)
-    else:
-        fitted = _fit_network(run, dataset, workers, show)
+    fitted = recipe.kind.make(recipe).fit(run, dataset, workers=workers, show=show)
     if is_main_process():
         write_json(run.path / FITTED, fitted)
         say(f"{run.path}: trained ({_line(fitted)})")
@@ -69,58 +73,19 @@ def train(
 
 def _line(fitted: dict[str, Any]) -> str:
     parts = [f"{fitted['n_train']} songs"]
-    if "epochs" in fitted:
-        parts.append(f"{fitted['epochs']} epochs in {fitted['train_s']:.0f} s")
+    if "steps" in fitted:
+        parts.append(f"{fitted['steps']} steps in {fitted['train_s']:.0f} s")
     return ", ".join(parts)
 
 
-def _fit_network(run: Run, dataset: Dataset, workers: int, show: bool) -> dict[str, Any]:
-    import torch
+def feature_inputs(recipe: Recipe, folder: Path) -> "tuple[list[Path], list[FrontEndSpec]]":
+    """Return the files that a recipe takes features of, and the front ends.
 
-    from models.audio.sequence import n_trained
-    from offline.batches.clips import build_clips, sequence_sizes
-    from offline.batches.loader import make_loader
-    from offline.training.loop import fit
-    from offline.training.networks import build_network, fit_scale
-
-    recipe, split = run.recipe, run.split
-    common: dict[str, Any] = {"workers": workers, "show": show}
-    train_clips = build_clips(dataset, split.train, recipe, run.cache, **common)
-    validation = build_clips(
-        dataset, split.validation, recipe, run.cache, first_clip_only=True, **common
-    )
-    for side in (train_clips, validation):
-        for line in side.missed.lines():
-            say(line)
-    labels = train_clips.labels()  # of the whole side: the constant knows all training songs
-    if not len(labels):
-        raise InputError(f"{dataset.root}: no labels to train on")
-    read = set(split.train[:: recipe.data.every_song])
-    train_clips.items = [p for p in train_clips.items if p.uid in read]
-    if not train_clips.items:
-        raise InputError(f"{recipe.name}: none of every {recipe.data.every_song} songs has audio")
-    sizes = sequence_sizes(train_clips.items, recipe)
-    torch.manual_seed(recipe.training.seed)
-    net = build_network(recipe)
-    fit_scale(net, train_clips.items, recipe, recipe.training.seed)
-    done = fit(
-        net,
-        recipe,
-        (
-            make_loader(train_clips.items, recipe, sizes, train=True),
-            make_loader(validation.items, recipe, sizes, train=False),
-        ),
-        run.path,
-        show=show,
-    )
-    return {
-        **done,
-        "sizes": list(sizes),
-        "n_weights": n_trained(net),
-        "n_train": len({p.uid for p in train_clips.items}),
-        "n_validation": len(validation),
-        "without": {"train": train_clips.without, "validation": validation.without},
-        "data_hash": train_clips.data_hash(),
-        "constant": [float(v) for v in labels.mean(axis=0)],
-        "prior": prior_of(np.asarray(labels), recipe.outputs),
-    }
+    Raises
+    ------
+    UsageError
+        It takes none.
+    """
+    found: tuple[list[Path], list[FrontEndSpec]]
+    found = recipe.kind.make(recipe).features(load_dataset(folder))
+    return found

@@ -44,6 +44,7 @@ NEXT_DOOR = {
 # The laboratory's rooms, by its verbs; the same rule, and no room of it is next door to another.
 LABORATORY = (
     ("files", "progress", "prose"),
+    ("systems",),
     ("datasets", "recipes"),
     ("features",),
     ("runs",),

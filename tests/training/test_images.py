@@ -13,7 +13,6 @@ from offline.datasets import load_dataset
 from offline.datasets.synthetic import make_dataset
 from offline.features.cache import FeatureCache
 from offline.recipes.load import load_recipe
-from offline.training.networks import build_network
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def test_a_net_says_of_a_kept_image_what_it_says_of_the_frames(
     frames = windows_of(replace(labelled, images=None), at, recipe, 3500)
     assert kept.size < frames.size / 4
     torch.manual_seed(0)
-    net = build_network(recipe).eval()
+    net = recipe.kind.make(recipe).network().eval()
     with torch.no_grad():
         said, wanted = net(torch.from_numpy(kept)), net(torch.from_numpy(frames))
     assert torch.equal(said, wanted)  # an image of the right size is not resized again

@@ -17,7 +17,7 @@ from streammer.inference.artefact import read_metadata
 from streammer.inference.model import load_model
 
 PUBLISHED = [name for name in all_recipes() if not name.startswith("live")]
-SPECTRAL = [n for n in PUBLISHED if load_recipe(n).family == "spectral"]
+SPECTRAL = [n for n in PUBLISHED if load_recipe(n).kind.images]
 
 
 CBAM = {"network.image": [96, 32], "network.width": 1 / 8}
@@ -41,12 +41,13 @@ def tiny(name, **more):
     changes = {
         "data.split": "song",
         "training.epochs": 5,
+        "training.steps": 0,
         "training.seed": 1,
         "training.patience": 0,
         "evaluation.stride": 4,
         "evaluation.n_boot": 100,
     }
-    if recipe.family == "spectral":
+    if recipe.kind.images:
         changes |= {
             "network.width": 1 / 16,
             "network.image": [92, 92],
@@ -55,16 +56,16 @@ def tiny(name, **more):
             "training.batch": 8,
             "data.per_clip": 4,
         }
-    if recipe.family == "window":
+    if recipe.kind.example == "window" and not recipe.kind.images:
         changes |= {
             "network.width": 0.25,
             "training.lr": 1e-3,
             "training.batch": 16,
             "data.per_clip": 5,
         }
-    if recipe.family == "chroma":
+    if recipe.network.name == "chroma-lstm":
         changes |= {"training.epochs": 60, "training.batch": 8}
-    if recipe.family == "stacked":
+    if recipe.network.name == "stacked-crnn":
         changes |= {"training.epochs": 12, "training.batch": 8}
     changes |= SPECIAL.get(name, {})
     if recipe.data.labels == "static":
@@ -108,7 +109,7 @@ def test_corrected_recipe_trains_beats_the_constant_and_exports(name, trained, m
     assert set(scores) == set(recipe.outputs)
     skills = {axis: s["skill_pooled"]["value"] for axis, s in scores.items()}
     assert min(skills.values()) > 0.03, f"{name} is no better than the constant: {skills}"
-    if recipe.family == "classical" or not recipe.exports:
+    if recipe.kind.example == "song" or not recipe.exports:
         with pytest.raises(UsageError, match="cannot be exported"):
             export_run(run)
         assert not list(run.path.glob("*.onnx"))
@@ -146,15 +147,14 @@ def test_static_form_trains_and_exports_marked_as_not_causal(name, trained, made
 
 def test_an_exported_window_net_takes_what_it_was_trained_on(trained, made, made_songs):
     from offline.batches.clips import build_clips
-    from offline.training.loop import load_weights
-    from offline.training.networks import build_network, predict
 
     run = trained(tiny("window-m2"))
     recipe = run.recipe
     model = load_model(export_run(run))
     labelled = build_clips(made_songs, run.split.test, recipe, run.cache).items[0]
-    net = load_weights(build_network(recipe), run.path / "checkpoints" / run.fitted["best"])
-    wanted = predict(net, labelled, np.arange(len(labelled.ends)), recipe, 0)[:, 1]
+    system = recipe.kind.make(recipe)
+    at = np.arange(len(labelled.ends))
+    wanted = system.predict_clip(system.load(run), labelled, at, run.fitted["sizes"])[:, 1]
     state, got = model.zero_state(1), []
     step = recipe.frames_per_step
     for k in range(len(labelled.x) // step):
@@ -165,16 +165,16 @@ def test_an_exported_window_net_takes_what_it_was_trained_on(trained, made, made
 
 
 def test_training_never_reads_the_test_side(made, made_songs, trained, monkeypatch):
-    from offline.batches import clips
+    from offline.training.systems import audio
 
     seen = set()
-    real = clips.build_clips
+    real = audio.build_clips
 
     def watching(dataset, uids, *args, **kwargs):
         seen.update(uids)
         return real(dataset, uids, *args, **kwargs)
 
-    monkeypatch.setattr(clips, "build_clips", watching)
+    monkeypatch.setattr(audio, "build_clips", watching)
     run = trained(tiny("chroma-lstm"), name="watched")
     assert seen == {*run.split.train, *run.split.validation}
     assert not seen & {*run.split.test}

@@ -33,7 +33,7 @@ class Trained(Run):
 
     @property
     def fitted(self):
-        return {"epochs": 3 + self.recipe.data.fold, "train_s": 20.0}
+        return {"steps": 20 + self.recipe.data.fold, "train_s": 20.0}
 
 
 def _system(recipes, p):
@@ -51,7 +51,7 @@ MOVING = [np.array([[0.1, -0.2], [0.3, 0.4]]), np.array([[-0.1, 0.2], [0.5, -0.4
 @pytest.mark.parametrize(
     "plan",
     [
-        Plan(("crnn-gru3", "conv"), width=0.25, time_budget_s=24.0, image=(80, 96), stride=5,
+        Plan(("crnn-gru3", "conv"), width=0.25, steps=24, image=(80, 96), stride=5,
              precision="bf16-mixed", modes=("corrected",), labels=("dynamic",)),
         Plan(("window-m1",), folds=1, width=0.5, modes=("original",), labels=("dynamic",)),
         Plan(("chroma-lstm",), quick=True, modes=("corrected",), labels=("dynamic",)),
@@ -72,7 +72,7 @@ def test_the_command_beside_a_row_asks_for_the_same_runs(songs, plan):
         said = bound.arguments
         again = Plan(
             tuple(said["only"]), quick=said.get("quick", False), folds=said.get("folds", 5),
-            width=said.get("width"), time_budget_s=said.get("time_budget"),
+            width=said.get("width"), steps=said.get("steps"),
             precision=said.get("precision"), image=said.get("image"), stride=said.get("stride"),
             modes=tuple(said["modes"]), labels=tuple(said["labels"]),
         )  # fmt: skip
@@ -81,11 +81,11 @@ def test_the_command_beside_a_row_asks_for_the_same_runs(songs, plan):
     assert {r.slug: r for _, r in got} == {r.slug: r for _, r in wanted}
 
 
-def test_a_row_says_width_image_epochs_budget_and_folds(songs):
-    plan = Plan(("crnn-gru3",), folds=2, width=0.25, image=(80, 96), time_budget_s=24.0,
+def test_a_row_says_width_image_steps_and_folds(songs):
+    plan = Plan(("crnn-gru3",), folds=2, width=0.25, image=(80, 96), steps=24,
                 modes=("corrected",), labels=("dynamic",))  # fmt: skip
     said = deviation(_system([r for _, r in jobs(plan, songs)], MOVING))
-    for part in ("10 s clips", "width 0.25", "image 80x96", "3-4 epochs in 20 s (24 s allowed)",
+    for part in ("10 s clips", "width 0.25", "image 80x96", "20-21 steps",
                  "2 of 5 folds"):  # fmt: skip
         assert part in said
 

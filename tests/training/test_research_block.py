@@ -125,7 +125,7 @@ def test_no_command_has_a_data_folder_of_its_own():
     [
         (["live", "--width", "0.5"], "network.width"),
         (["live", "--fold", "1"], "data.fold"),
-        (["live", "--time-budget", "5"], "training.time_budget_s"),
+        (["live", "--steps", "5"], "training.steps"),
         (["live", "--set", "evaluation.stride=2"], "evaluation.stride"),
         (["live", "--mode", "original"], "one form only"),
         (["classical-svr", "--epochs", "3"], "training.epochs"),

@@ -1,0 +1,69 @@
+"""The commands of the live model, whose run holds all folds and seeds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from offline.progress import say
+from offline.recipes.recipe import Recipe
+from streammer.errors import UsageError
+
+if TYPE_CHECKING:
+    from streammer.frontend import FrontEndSpec
+
+__all__ = ["evaluate", "export", "features", "train"]
+
+
+def train(
+    recipe: Recipe, data: Path, cache: Path, runs: Path, *, name: str, fresh: bool, workers: int,
+    show: bool,
+) -> Path:  # fmt: skip
+    """Train what is not there yet, and return the run's folder."""
+    from offline.training.live.build import train_live
+
+    run = runs / (name or recipe.name)
+    train_live(recipe, data, cache, run, fresh=fresh, workers=workers)
+    return run
+
+
+def evaluate(run: Path, on: str | None, out: Path | None, workers: int) -> list[str]:
+    """Score all folds and what ships, write the page, and return the lines to print."""
+    from offline.evaluation.live.evaluate import evaluate_live, metrics_of
+    from offline.export.live import export_folds, export_shipped
+    from offline.export.onnx import attach_metrics
+    from offline.reporting.live.page import write_page
+    from offline.reporting.live.table import table_lines
+    from offline.training.live.run import open_data, shipped_of
+
+    if on is not None:
+        raise UsageError(f"--on {on}: the live model is scored on its folds and the 58 songs")
+    data = open_data(run, workers=workers)
+    export_folds(run, data)
+    shipped = shipped_of(run)
+    if not shipped.exists():
+        export_shipped(run, data, run)
+    body = evaluate_live(run, data)
+    attach_metrics(shipped, metrics_of(body))
+    say(f"{write_page(run, body, data, out or run)}: written")
+    return table_lines(body)
+
+
+def export(run: Path, to: Path | None, name: str, version: str) -> Path:
+    """Export the folds, for evaluation, and what ships; return the path of the latter."""
+    from offline.export.live import export_folds, export_shipped
+    from offline.training.live.run import open_data
+    from streammer.inference.artefact import read_metadata
+
+    data = open_data(run)
+    export_folds(run, data)
+    path = export_shipped(run, data, to or run, name=name, version=version)
+    if not read_metadata(path).metrics:
+        say(f"{path}: its card has no figures yet; run `evaluate {run}` and export again")
+    return path
+
+
+def features(recipe: Recipe, folder: Path) -> "tuple[list[Path], list[FrontEndSpec]]":
+    """Return the files that it takes features of, and the front ends."""
+    from offline.batches.live.data import FRONT_ENDS
+    from offline.datasets.collection import clips_of, sets_of
+
+    return [clip.path for _, _, clip in clips_of(sets_of(folder))], [*FRONT_ENDS.values()]

@@ -1,0 +1,1 @@
+"""Systems with a network, a file for each way of input."""
