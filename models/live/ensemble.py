@@ -15,7 +15,7 @@ from torch.nn import functional
 from models.layers import RunningMean
 from models.live.net import LiveNet
 
-__all__ = ["OUTPUTS", "LiveEnsemble", "LiveStep"]
+__all__ = ["OUTPUTS", "LiveEnsemble"]
 
 OUTPUTS = (
     "valence",
@@ -165,23 +165,6 @@ class LiveEnsemble(nn.Module):
         sigma = torch.minimum(variance.sqrt() * self.sigma_scale, self.sigma_max)
         p = torch.sigmoid(point[..., 2:])
         return torch.cat((point[..., :2].clamp(-1.0, 1.0), sigma, p), 2), *new
-
-
-class LiveStep(nn.Module):
-    """One step of an ensemble, as an artefact has it: ``mood [b, 6]`` and the next states."""
-
-    def __init__(self, ensemble: LiveEnsemble) -> None:
-        super().__init__()
-        self.ensemble = ensemble
-
-    def zero_state(self, batch: int = 1) -> tuple[Tensor, ...]:
-        """Return all states before any input."""
-        return self.ensemble.zero_state(batch)
-
-    def forward(self, mel: Tensor, chroma: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Return the mood after the step and the next states."""
-        mood, *new = self.ensemble(mel, chroma, *state)
-        return mood[:, 0], *new
 
 
 def _fold(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 Each recipe runs as a user runs it, beside a real publisher.
 """
 
+import functools
 import math
 import os
 import re
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processing_sketch import compile_sketch
 
 from streammer.bus import Publisher
 from streammer.clock import SystemClock
@@ -102,16 +104,31 @@ RECIPES = {
     "lights.py": python_recipe("lights.py"),
     "visuals.py": python_recipe("visuals.py"),
     "lights.sh": shell_recipe,
+    "Processing": None,  # compiled once: see `recipes`
 }
 
 
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory):
+    """Return a function from the name of a recipe to one from an endpoint to its command."""
+
+    @functools.cache
+    def recipe(name):
+        if name == "Processing":
+            folder = tmp_path_factory.mktemp("processing")
+            return compile_sketch(folder, ROOT / "docs" / "howto-visuals.md")
+        return RECIPES[name]
+
+    return recipe
+
+
 @pytest.fixture
-def hues():
-    """Run a recipe; return an iterator of the hues that it prints."""
+def lines(recipes):
+    """Run a recipe; return an iterator of the lines that it prints, which ends after 90 s."""
     running = []
 
     def run(name, endpoint):
-        command = [*map(str, RECIPES[name](endpoint))]
+        command = [*map(str, recipes(name)(endpoint))]
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, start_new_session=True,
@@ -120,7 +137,7 @@ def hues():
         watchdog = threading.Timer(90.0, os.killpg, (process.pid, signal.SIGKILL))
         watchdog.start()
         running.append((process, watchdog))
-        return (float(HUE.search(line).group(1)) for line in process.stdout)
+        return process.stdout
 
     yield run
     for process, watchdog in running:
@@ -131,15 +148,38 @@ def hues():
         process.stdout.close()
 
 
+@pytest.fixture
+def hues(lines):
+    """Run a recipe; return an iterator of the hues that it prints."""
+
+    def run(name, endpoint):
+        return (float(HUE.search(line).group(1)) for line in lines(name, endpoint))
+
+    return run
+
+
+def after_the_first_turn(hues):
+    """Yield hues from where they first turn: the way there from the resting hue proves nothing."""
+    furthest, turned = REST_HUE, False
+    for hue in hues:
+        up = furthest > REST_HUE
+        back = furthest - hue if up else hue - furthest
+        turned |= abs(furthest - REST_HUE) > 5.0 and back > 5.0  # eight bits a colour tremble
+        if turned:
+            yield hue
+        elif abs(hue - REST_HUE) > abs(furthest - REST_HUE):
+            furthest = hue
+
+
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("stream", STREAMS)
 def test_the_colours_span_the_range_of_the_room(name, stream, play, hues):
     # Pictures glide by the clock, in .8 s, and would smooth moods away that came 50 times a second.
-    shown = hues(name, play(STREAMS[stream], 0.1 if name == "visuals.py" else 0.02))
+    glides = name in ("visuals.py", "Processing")
+    shown = hues(name, play(STREAMS[stream], 0.1 if glides else 0.02))
     assert next(shown) == pytest.approx(REST_HUE, abs=1.0)  # a first scene before any music
-    next(hue for hue in shown if abs(hue - REST_HUE) > 2.0)
     lowest, highest = math.inf, -math.inf
-    for hue in shown:
+    for hue in after_the_first_turn(shown):
         lowest, highest = min(lowest, hue), max(highest, hue)
         if highest - lowest > 120.0:
             break
@@ -158,6 +198,12 @@ def test_a_killed_publisher_brings_the_resting_scene(name, publish, hues):
         if abs(hue - REST_HUE) < 1.0 and time.monotonic() - killed > 1.5:
             break
     assert hue == pytest.approx(REST_HUE, abs=1.0)
+
+
+def test_the_sketch_shows_the_published_quadrant_where_valence_and_arousal_lie(play, lines):
+    shown = lines("Processing", play(lambda k: (-0.5, 0.5, 0.3), 0.05))
+    line = next(line for line in shown if "Q" in line)
+    assert line.endswith(" Q2 0.250 0.250\n")  # tense: a quarter from the left and from the top
 
 
 @pytest.fixture
