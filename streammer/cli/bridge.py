@@ -7,6 +7,8 @@ from cyclopts import Parameter
 
 from streammer.bridges.artnet import Artnet, ArtnetOptions
 from streammer.bridges.inbox import following
+from streammer.bridges.midi import Midi, MidiOptions
+from streammer.bridges.mqtt import Mqtt, MqttOptions
 from streammer.bridges.options import Shaping
 from streammer.bridges.osc import Osc, OscOptions
 from streammer.bridges.outlet import Bridge
@@ -17,7 +19,7 @@ from streammer.clock import SystemClock
 from streammer.config import DEFAULT_ENDPOINT
 from streammer.system.signals import stopping
 
-__all__ = ["artnet", "osc", "sacn"]
+__all__ = ["artnet", "midi", "mqtt", "osc", "sacn"]
 
 Flat = Parameter(name="*", negative_iterable=())
 Streams = Annotated[list[str] | None, Parameter(negative=())]
@@ -75,6 +77,43 @@ def artnet(
         Name of the stream.
     """
     return _run(connect, [stream], options, [Artnet(options)])
+
+
+def mqtt(
+    *,
+    connect: str = DEFAULT_ENDPOINT,
+    stream: Streams = None,
+    options: Annotated[MqttOptions, Flat] = MqttOptions(),  # noqa: B008 - it is frozen
+) -> int:
+    """Publish the mood on an MQTT broker, with sensors for Home Assistant.
+
+    Parameters
+    ----------
+    connect
+        Endpoint of the publisher. It need not be there yet, and it may come back.
+    stream
+        Name of the stream; give it several times to follow several. Default main.
+    """
+    streams = stream or ["main"]
+    return _run(connect, streams, options, [Mqtt(options, streams)])
+
+
+def midi(
+    *,
+    connect: str = DEFAULT_ENDPOINT,
+    stream: str = "main",
+    options: Annotated[MidiOptions, Flat] = MidiOptions(),  # noqa: B008 - it is frozen
+) -> int:
+    """Send the mood as MIDI controllers, with a program change when the quadrant changes.
+
+    Parameters
+    ----------
+    connect
+        Endpoint of the publisher. It need not be there yet, and it may come back.
+    stream
+        Name of the stream.
+    """
+    return _run(connect, [stream], options, [Midi(options)])
 
 
 def _run(connect: str, streams: Sequence[str], options: Shaping, bridges: Sequence[Bridge]) -> int:

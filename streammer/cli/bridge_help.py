@@ -50,9 +50,38 @@ Without a map, channels 1 to 4 are dimmer, red, green and blue of one light. All
 when the bridge ends.
 """
 
+_MQTT = """\
+Examples:
+
+  streammer bridge mqtt --host homeassistant.local --username mood --password-file mood.txt
+
+  streammer bridge mqtt --stream main --stream bar --rate 5 --prefix club
+
+  streammer bridge mqtt --discovery "" --rule "drop: arousal over 0.4 for 8 s"
+
+Topics below streammer/STREAM: mood (JSON, retained), availability (online, offline), bridge (the
+same of the bridge, and its last will), rule (an event when one fires). Home Assistant shows the
+stream as a device with sensors.
+"""
+
+_MIDI = """\
+Examples:
+
+  streammer bridge midi
+
+  streammer bridge midi --port "IAC Driver" --channel 2 --cc valence01=1,arousal01=2
+
+  streammer bridge midi --high-resolution --rule "drop: arousal over 0.4 for 8 s" --note drop=60
+
+Without --port others connect to the port streammer:mood. By default controller 20 is valence, 21
+arousal, 22 intensity; programs 0 to 3 are the quadrants, 4 is rest.
+"""
+
 BRIDGES = {
     "osc": ("Send OSC to visuals, media servers and desks: a bundle a frame.", _OSC),
     "sacn": ("Light DMX fixtures by sACN (E1.31).", _SACN),
     "artnet": ("Light DMX fixtures by Art-Net.", _ARTNET),
+    "mqtt": ("Publish the mood on an MQTT broker, for Home Assistant too.", _MQTT),
+    "midi": ("Send the mood as MIDI controllers and program changes.", _MIDI),
 }
 """Each protocol with its line in the list, and the examples of its own help."""
