@@ -7,14 +7,16 @@ from offline.datasets.audio import find_audio
 from offline.datasets.song import Dataset, Findings, Song, no_curve
 from offline.datasets.tables import first_line, number, read_rows
 
-__all__ = ["RANKS", "is_mirex", "load_mirex"]
+__all__ = ["NORMS", "RANKS", "is_mirex", "load_mirex"]
+
+NORMS = {1: (0.26, 0.10), 2: (0.68, -0.06), 3: (-0.13, -0.23), 4: (0.49, 0.0), 5: (-0.23, 0.21)}
+"""Valence and arousal, [-1, 1], of each cluster: mean norms of its words (Warriner et al. 2013).
+
+1 rousing, 2 cheerful, 3 wistful, 4 humorous, 5 aggressive. So from low to high valence: aggressive,
+wistful, rousing, humorous, cheerful; arousal: wistful, cheerful, humorous, rousing, aggressive."""
 
 RANKS = {1: (1, 2), 2: (2, 1), 3: (0, 0), 4: (2, 1), 5: (0, 2)}
-"""Ranks of the clusters in valence and arousal; equal where their words say no order.
-
-1 rousing, 2 cheerful, 3 wistful, 4 humorous, 5 aggressive. The mean norms of each cluster's words
-(Warriner et al. 2013) agree: valence .26, .68, -.13, .49, -.23; arousal .10, -.06, -.23, .00, .21.
-"""
+"""Ranks of the clusters in valence and arousal; equal where their norms say hardly an order."""
 
 _SAME = {"043": ("mirex:080",), "080": ("mirex:043",)}
 """One recording under two numbers, the second without artist and title; found in the audio."""

@@ -13,7 +13,9 @@ from offline.batches.live.data import LiveData
 from offline.batches.live.load import check_labels, load_live
 from offline.batches.live.statistics import Rows, make_rows
 from offline.datasets.synthetic import make_dataset
+from offline.evaluation.ledger import readings
 from offline.evaluation.live import baselines
+from offline.evaluation.live.one import score_artefact
 from offline.evaluation.live.predict import run_clips
 from offline.evaluation.live.scores import constant_of, half_scores, mood_scores
 from offline.export.live import export_folds, export_shipped
@@ -24,6 +26,7 @@ from offline.prose import CARDS, prose_of
 from offline.recipes.live import plan_of
 from offline.recipes.load import load_recipe, recipe_from
 from offline.recipes.recipe import Recipe
+from offline.reporting.live.table import table_lines
 from offline.training.live.build import train_live
 from offline.training.live.members import Member, train_member
 from offline.training.live.run import members_of
@@ -116,7 +119,22 @@ def test_folder_to_artefact(folder: Path, tmp_path: Path) -> None:
     y = np.stack([data.clips[i].labels[5:20] for i in songs])
     scores = mood_scores(y, moods[:, 5:, :2], constant_of(data, range(5)))
     assert scores["skill_valence"] > 0.2  # fitted on them: it must beat the constant
-    held = load_model(run / "artefacts" / f"live-{members_of(plan_of(recipe))[0].name}.onnx")
+    held_path = run / "artefacts" / f"live-{members_of(plan_of(recipe))[0].name}.onnx"
+    held = load_model(held_path)
+    # A fold that was held out is read, and that is written down; another is named in-sample.
+    for body, times in (
+        (score_artefact(held_path, data, (0, 1), run), 1),
+        (score_artefact(path, data, (0,), run), 1),
+    ):
+        assert readings(run, 0).times == times
+        assert readings(run, 1).times == 0
+        text = "\n".join(table_lines(body))
+        for what in ("AUC of VALENCE", "published quadrant", "CRPS", "low-pass 4 kHz"):
+            assert what in text
+    assert "fold 0 is IN-SAMPLE" in text
+    assert score_artefact(held_path, data, (1,), run)["in_sample"] == {
+        "1": "it was fitted without fold 0"
+    }
     assert held.meta.data_hash == data.data_hash()
     # What was set on the command line is in the artefact, and the next commands read it there.
     assert recipe_from(tomllib.loads(held.meta.recipe), "artefact") == recipe
@@ -160,7 +178,7 @@ def test_half_scores_count_each_half_apart() -> None:
     scores = half_scores(half, p)
     assert scores["auc_positive_energetic_half"] == 1
     assert scores["auc_positive_calm_half"] == 0
-    assert scores["quadrant_accuracy"] == 0.5
+    assert scores["quadrant_label_accuracy"] == 0.5
 
 
 @pytest.mark.parametrize("name", ["default", "small"])

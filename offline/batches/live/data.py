@@ -107,6 +107,17 @@ class LiveData:
             torch.from_numpy(np.ascontiguousarray(chroma[: steps * 5])).view(-1, 5, 12)
         )
 
+    def without(self, fold: int) -> "LiveData":
+        """Return all but the clips of a fold: what selection may see of an outer fold, nothing."""
+        kept = [i for i, c in enumerate(self.clips) if c.fold not in (fold, TEST58)]
+        return LiveData(
+            [self.clips[i] for i in kept],
+            [self.mel[i] for i in kept],
+            [self.chroma[i] for i in kept],
+            [*self.notes, f"selection: fold {fold} and the 58 songs of 2015 are put away"],
+            self.half_planes_from,
+        )
+
     def where(self, kind: str, folds: tuple[int, ...]) -> list[int]:
         """Clips of a kind in folds: ``curve``, ``quadrant``, ``cluster``, ``deezer``, ``sound``."""
         test = {

@@ -15,16 +15,20 @@ import numpy as np
 from models.live.texture import Texture
 from offline.batches.live.data import TEST58, LiveData
 from offline.batches.live.statistics import make_rows, textures
+from offline.evaluation.alike import alike
+from offline.evaluation.ledger import config_hash, readings, record_reading
 from offline.evaluation.live.baselines import fit_boosting, predict_boosting, score_boosting
 from offline.evaluation.live.predict import Steps, run_clips
 from offline.evaluation.live.scores import (
     FROM,
+    all_outputs,
     constant_of,
     labels_of,
     over_seeds,
     score_fold,
     scored_clips,
 )
+from offline.evaluation.live.sigma import calibration
 from offline.evaluation.live.sounds import demo, not_music_of, robustness
 from offline.files import write_json
 from offline.progress import say
@@ -57,12 +61,18 @@ def evaluate_live(run: Path, data: LiveData) -> dict[str, Any]:
         artefact = artefact_of(run, member)
         if not artefact.exists():
             raise InputError(f"{artefact}: not exported yet; run `export` first")
+        model = load_model(artefact)
         constant = constant_of(data, [f for f in range(plan.folds) if f != member.fold])
-        scores, raw = score_fold(load_model(artefact), data, member.fold, constant)
+        record_reading(
+            run.parent, member.fold, run=run.name, config=config_hash(recipe_of_run(run).to_dict()),
+            artefact=graph_hash(model.data),
+        )  # fmt: skip
+        scores, raw = score_fold(model, data, member.fold, constant)
         np.savez_compressed(raws / f"{member.name}.npz", **raw)
         folds[member.name] = {"fold": member.fold, "seed": member.seed, **scores}
         write_json(path, body)
         say(f"{member.name}: skill V {scores['skill_valence']:.3f} A {scores['skill_arousal']:.3f}")
+    body["readings"] = {str(f): str(readings(run.parent, f)) for f in range(plan.folds)}
     if "boosting" not in body:
         body["boosting"] = _boosting(run, data)
         write_json(path, body)
@@ -136,25 +146,17 @@ def _per_song(y: np.ndarray, p: np.ndarray) -> dict[str, float]:
 
 
 def test58(model: Steps, data: LiveData, run: Path) -> dict[str, float]:
-    """Per-song RMSE on the 58 songs beside the constant's; calibration there."""
+    """Per-song RMSE on the 58 songs beside the constants', r of song means; calibration there."""
     songs = scored_clips(data, TEST58)
     if not songs:
         return {}
     y = labels_of(data, songs)
-    moods = run_clips(model, data, songs, 20)[:, FROM:]
+    moods = all_outputs(model, run_clips(model, data, songs, 20))[:, FROM:]
     np.savez_compressed(run / "raw" / "test58.npz", y=y, mood=moods)
     constant = constant_of(data, range(5))
-    flat = _per_song(y, np.broadcast_to(constant, y.shape))
-    inside = np.abs(moods[..., :2] - y) / moods[..., 2:4]
-    return {
-        **_per_song(y, moods),
-        "constant_valence": flat["rmse_valence"],
-        "constant_arousal": flat["rmse_arousal"],
-        "r_valence": float(np.corrcoef(y[..., 0].mean(1), moods[..., 0].mean(1))[0, 1]),
-        "r_arousal": float(np.corrcoef(y[..., 1].mean(1), moods[..., 1].mean(1))[0, 1]),
-        "inside1_valence": float((inside[..., 0] < 1).mean()),
-        "inside1_arousal": float((inside[..., 1] < 1).mean()),
-        "inside2_valence": float((inside[..., 0] < 2).mean()),
-        "inside2_arousal": float((inside[..., 1] < 2).mean()),
-        "songs": len(songs),
-    }
+    out: dict[str, float] = {"songs": len(songs)}
+    for k, axis in enumerate(("valence", "arousal")):
+        of = alike(list(y[..., k]), list(moods[..., k]), float(constant[k]))
+        out |= {f"rmse_{axis}": of.rmse, f"constant_{axis}": of.constant, f"r_{axis}": of.r,
+                f"hindsight_{axis}": of.hindsight}  # fmt: skip
+    return out | calibration(y, moods)

@@ -1,18 +1,28 @@
-"""Figures of the table of aims, from predictions and labels alone."""
+"""All figures of a model on a held-out fold: it is stepped, and what comes out is scored."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
-from sklearn.metrics import roc_auc_score
 
 from offline.batches.live.data import SPAN, LiveData
-from offline.evaluation.live.predict import Steps, run_batch, run_clips, run_stream
+from offline.evaluation.live.moods import (
+    auc_scores,
+    cluster_scores,
+    published_quadrants,
+    quadrant_labels,
+    quadrant_scores,
+    sign_agreement,
+)  # fmt: skip
+from offline.evaluation.live.predict import Steps, run_clips, run_stream
+from offline.evaluation.live.reaction import movement, reaction
+from offline.evaluation.live.sigma import calibration
+from streammer.inference.artefact import OUTPUTS
 
 __all__ = [
-    "FROM", "calibration", "constant_of", "half_clips", "half_scores", "labels_of", "mood_scores",
-    "n_seeds", "over_seeds", "reaction", "score_fold", "scored_clips",
+    "FROM", "all_outputs", "constant_of", "half_clips", "half_scores", "labels_of", "mood_scores",
+    "n_seeds", "over_folds", "over_seeds", "score_clusters", "score_fold", "score_halves",
+    "score_songs", "scored_clips",
 ]  # fmt: skip
 
 FROM = 5
@@ -36,7 +46,7 @@ def scored_clips(data: LiveData, fold: int) -> list[int]:
 
 def labels_of(data: LiveData, clips: Sequence[int]) -> np.ndarray:
     """Labels of the scored steps [shape=(clips, steps, 2)]."""
-    return np.stack([data.clips[i].labels[FROM:20] for i in clips])
+    return np.stack([data.clips[i].labels[FROM:SPAN] for i in clips])
 
 
 def mood_scores(y: np.ndarray, p: np.ndarray, constant: np.ndarray) -> dict[str, float]:
@@ -54,17 +64,6 @@ def mood_scores(y: np.ndarray, p: np.ndarray, constant: np.ndarray) -> dict[str,
     return out
 
 
-def calibration(y: np.ndarray, mood: np.ndarray) -> dict[str, float]:
-    """Shares inside 1 and 2 sigma; rank correlation of a song's sigma and error."""
-    out = {}
-    for k, axis in enumerate(AXES):
-        error, sigma = np.abs(mood[..., k] - y[..., k]), mood[..., 2 + k]
-        out[f"inside1_{axis}"] = float((error <= sigma).mean())
-        out[f"inside2_{axis}"] = float((error <= 2 * sigma).mean())
-        out[f"rank_{axis}"] = float(spearmanr(error.mean(1), sigma.mean(1))[0])
-    return out
-
-
 def half_clips(data: LiveData, fold: int) -> tuple[list[int], int]:
     """Return the clips of a fold with half-plane labels, and how many steps of each are scored.
 
@@ -78,85 +77,34 @@ def half_clips(data: LiveData, fold: int) -> tuple[list[int], int]:
 def half_scores(half: np.ndarray, p: np.ndarray) -> dict[str, float]:
     """Score probabilities ``[clips, 2]`` (positive, energetic) against half-plane labels.
 
-    An area under the curve is left out where all labels of its clips are the same.
+    ``quadrant_label_accuracy`` is that of the quadrant that `label` gives a file: of the means,
+    without hysteresis.
     """
-    hot = half[:, 1] > 0.5
-    every = np.ones(len(half), bool)
-    out = {
-        name: float(roc_auc_score(half[rows, k], p[rows, k]))
-        for name, rows, k in (
-            ("auc_energetic", every, 1),
-            ("auc_positive", every, 0),
-            ("auc_positive_energetic_half", hot, 0),
-            ("auc_positive_calm_half", ~hot, 0),
-        )
-        if len(set(half[rows, k].tolist())) == 2
-    }
-    return out | {"quadrant_accuracy": float(((p > 0.5) == (half > 0.5)).all(1).mean())}
+    mood = np.full((len(p), 6), np.nan)
+    mood[:, 4:6] = p
+    hit = ((p > 0.5) == (half > 0.5)).all(1)
+    return {**auc_scores(half, mood), "quadrant_label_accuracy": float(hit.mean())}
 
 
-def reaction(
-    model: Steps,
-    data: LiveData,
-    clips: Sequence[int],
-    *,
-    least: float = 0.4,
-    most: int = 300,
-    curves: dict[str, np.ndarray] | None = None,
-) -> dict[str, float]:
-    """Seconds to 63 % and 90 % of the mean change on joins of two songs, per axis.
-
-    Joins of songs whose labels differ by `least` or more; each curve is turned so that it rises,
-    the mean over the joins goes from the last two seconds before to the last three after. The
-    mean curves, from 0 before to 1 after, are left in `curves` when it is given.
-    """
-    labels = labels_of(data, clips).mean(1)
-    rng = np.random.default_rng(0)
-    out = {}
-    for k, axis in enumerate(AXES):
-        pairs = [(a, b) for a in range(len(clips)) for b in range(len(clips))
-                 if abs(labels[a, k] - labels[b, k]) >= least]  # fmt: skip
-        if not pairs:
-            continue
-        chosen = [pairs[j] for j in rng.permutation(len(pairs))[:most]]
-        moods = []
-        for at in range(0, len(chosen), 64):
-            mel, chroma = (
-                np.stack([np.concatenate([x[clips[a]][:20].numpy(), x[clips[b]][:20].numpy()])
-                          for a, b in chosen[at : at + 64]])
-                for x in (data.mel, data.chroma)
-            )  # fmt: skip
-            moods.append(run_batch(model, mel, chroma)[..., k])
-        sign = np.sign([labels[b, k] - labels[a, k] for a, b in chosen])
-        mean = (np.concatenate(moods) * sign[:, None]).mean(0)
-        before, after = mean[16:20].mean(), mean[34:40].mean()
-        risen = (mean[19:] - before) / (after - before)
-        if curves is not None:
-            curves[f"join_{axis}"] = (mean - before) / (after - before)
-        for share, name in ((0.632, "t63"), (0.9, "t90")):
-            out[f"{name}_{axis}"] = _crossing(risen, share)
+def all_outputs(model: Steps, moods: np.ndarray) -> np.ndarray:
+    """Moods ``[..., outputs]`` of a model in the columns of all six, NaN for those it has not."""
+    names = getattr(model, "outputs", OUTPUTS)
+    if tuple(names) == tuple(OUTPUTS):
+        return moods
+    out = np.full((*moods.shape[:-1], len(OUTPUTS)), np.nan, moods.dtype)
+    for k, name in enumerate(names):
+        out[..., OUTPUTS.index(name)] = moods[..., k]
     return out
 
 
-def _crossing(risen: np.ndarray, share: float) -> float:
-    """Seconds after the join at which a curve first reaches a share, between steps linearly."""
-    k = int(np.argmax(risen >= share))
-    if risen[k] < share:
-        return float("nan")
-    if k == 0:
-        return 0.0
-    part = (share - risen[k - 1]) / (risen[k] - risen[k - 1])
-    return 0.5 * (k - 1 + float(part))
-
-
-def score_fold(
-    model: Steps, data: LiveData, fold: int, constant: np.ndarray, *, joins: bool = True
+def score_songs(
+    model: Steps, data: LiveData, fold: int, constant: np.ndarray
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """All figures of a model on a fold that was held out, and its raw predictions."""
+    """Score the songs of a fold with labels over time: as one stream, and each from a start."""
     clips = scored_clips(data, fold)
     y = labels_of(data, clips)
-    fresh = run_clips(model, data, clips, 20)
-    stream = run_stream(model, data, clips, 20)
+    fresh = all_outputs(model, run_clips(model, data, clips, SPAN))
+    stream = all_outputs(model, run_stream(model, data, clips, SPAN))
     fresh_scores = mood_scores(y, fresh[:, FROM:, :2], constant)
     scores = {f"fresh_{k}": v for k, v in fresh_scores.items()}
     scores |= mood_scores(y, stream[:, FROM:, :2], constant)
@@ -164,16 +112,58 @@ def score_fold(
     for k, axis in enumerate(AXES):
         at_cut = [np.sqrt(np.mean((m[:, FROM, k] - y[:, 0, k]) ** 2)) for m in (stream, fresh)]
         scores[f"after_cut_{axis}"] = float(at_cut[0] - at_cut[1])
-    scores["movement"] = float(np.abs(np.diff(stream[:, FROM:, :2], axis=1)).mean())
-    raw = {"y": y, "fresh": fresh, "stream": stream}
-    half_planes, steps = half_clips(data, fold)
-    if half_planes:
-        moods = run_clips(model, data, half_planes, steps)
-        half = np.array([data.clips[i].quadrant for i in half_planes])
-        scores |= half_scores(half, moods[:, FROM:, 4:6].mean(1))
-        raw |= {"half": half, "quadrant": moods}
+    scores |= movement(stream[:, FROM:])
+    scores |= {f"{k}_deam": v for k, v in sign_agreement(stream[:, FROM:]).items()}
+    return scores, {"y": y, "fresh": fresh, "stream": stream}
+
+
+def score_halves(
+    model: Steps, data: LiveData, fold: int
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Score the clips of a fold with half-plane labels (4Q): what is published of them."""
+    clips, steps = half_clips(data, fold)
+    if not clips:
+        return {}, {}
+    moods = all_outputs(model, run_clips(model, data, clips, steps))
+    half = np.array([data.clips[i].quadrant for i in clips])
+    mean = moods[:, FROM:].mean(1)
+    scores = auc_scores(half, mean)
+    if np.isfinite(mean[:, 4:6]).all():
+        scores |= half_scores(half, mean[:, 4:6])
+    truth = quadrant_labels(half)
+    scores |= quadrant_scores(truth, published_quadrants(moods, FROM))
+    signs = moods.copy()
+    signs[..., 4:6] = np.nan
+    by_signs = quadrant_scores(truth, published_quadrants(signs, FROM))
+    scores["quadrant_signs_accuracy"] = by_signs["quadrant_accuracy"]
+    return scores | sign_agreement(moods[:, FROM:]), {"half": half, "quadrant": moods}
+
+
+def score_clusters(
+    model: Steps, data: LiveData, fold: int
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Score the clips of a fold with mood clusters (the MIREX-like set): ranks of means."""
+    known = data.where("cluster", (fold,))
+    steps = min((len(data.mel[i]) for i in known), default=0)
+    if steps <= FROM:
+        return {}, {}
+    moods = all_outputs(model, run_clips(model, data, known, steps))
+    cluster = np.array([data.clips[i].cluster for i in known])
+    return cluster_scores(cluster, moods[:, FROM:].mean(1)), {"cluster": cluster, "clusters": moods}
+
+
+def score_fold(
+    model: Steps, data: LiveData, fold: int, constant: np.ndarray, *, joins: bool = True
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """All figures of a model on a fold that was held out, and its raw predictions."""
+    scores, raw = score_songs(model, data, fold, constant)
+    for part in (score_halves, score_clusters):
+        found, arrays = part(model, data, fold)
+        scores |= found
+        raw |= arrays
     if joins:
-        scores |= reaction(model, data, clips, curves=raw)
+        clips = scored_clips(data, fold)
+        scores |= reaction(model, data, clips, labels_of(data, clips).mean(1), curves=raw)
     return scores, raw
 
 
@@ -190,3 +180,12 @@ def over_seeds(folds: Mapping[str, Mapping[str, float]], key: str) -> tuple[floa
 def n_seeds(body: Mapping[str, Any]) -> int:
     """How many seeds the fold figures come from."""
     return len({int(s["seed"]) for s in body["folds"].values()})
+
+
+def over_folds(folds: Mapping[str, Mapping[str, float]], key: str) -> dict[int, float]:
+    """Mean over seeds of a figure, for each fold that has it."""
+    numbers = sorted({int(s["fold"]) for s in folds.values() if key in s})
+    return {
+        fold: float(np.mean([s[key] for s in folds.values() if s["fold"] == fold and key in s]))
+        for fold in numbers
+    }

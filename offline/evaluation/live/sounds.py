@@ -1,6 +1,7 @@
 """Artefacts on whole sounds: changed recordings, long excerpts, sounds that are no music."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import numpy as np
 from offline.batches.live.data import SPAN, SR, STEP_S, LiveData
 from offline.datasets import load_dataset
 from offline.datasets.audio import read_mono
-from offline.evaluation.live.predict import run_sound
-from offline.evaluation.live.scores import FROM
+from offline.evaluation.live.predict import Steps, run_sound
+from offline.evaluation.live.scores import FROM, all_outputs
 from offline.features.corruptions import CHANGES
 from offline.recipes.live import plan_of
 from offline.training.live.members import Member
@@ -18,7 +19,7 @@ from offline.training.live.run import artefact_of, members_of, recipe_of_run
 from streammer.audio.resample import resample
 from streammer.inference.model import load_model
 
-__all__ = ["demo", "not_music_of", "robustness"]
+__all__ = ["demo", "mean_change", "moved_by_changes", "not_music_of", "robustness"]
 
 SONGS_CHANGED = 30
 """Songs of each fold whose sound is changed."""
@@ -27,25 +28,45 @@ SONGS_CHANGED = 30
 def robustness(run: Path, data: LiveData) -> dict[str, dict[str, float]]:
     """Mean change of valence and arousal when the sound is changed, over all folds."""
     plan = plan_of(recipe_of_run(run))
+    return mean_change(
+        [
+            moved_by_changes(load_model(artefact_of(run, m)), data, m.fold)
+            for m in members_of(plan)[: plan.folds]
+        ]
+    )
+
+
+def moved_by_changes(model: Steps, data: LiveData, fold: int) -> dict[str, list[np.ndarray]]:
+    """Change of valence and arousal of songs of a fold when their sound is changed.
+
+    Returns
+    -------
+    dict
+        Name of the change -> one array [shape=(steps, 2)] a song.
+    """
     moved: dict[str, list[np.ndarray]] = {name: [] for name in CHANGES}
-    for member in members_of(plan)[: plan.folds]:
-        model = load_model(artefact_of(run, member))
-        songs = data.first_clips((member.fold,))
-        chosen = np.random.default_rng(3).permutation(songs)[:SONGS_CHANGED]
-        for i in chosen:
-            path = data.clips[int(i)].path
-            if path is None:
-                continue
-            y = resample(*_native(path))
-            y = y[: round(SPAN * STEP_S * SR)]
-            plain = run_sound(model, y)[FROM:, :2]
-            for name, change in CHANGES.items():
-                moved[name].append(np.abs(run_sound(model, change(y))[FROM:SPAN, :2] - plain))
-    return {
-        name: {axis: float(np.mean([m[:, k].mean() for m in all_]))
-               for k, axis in enumerate(("valence", "arousal"))}
-        for name, all_ in moved.items() if all_
-    }  # fmt: skip
+    songs = data.first_clips((fold,))
+    for i in np.random.default_rng(3).permutation(songs)[:SONGS_CHANGED]:
+        path = data.clips[int(i)].path
+        if path is None:
+            continue
+        y = resample(*_native(path))[: round(SPAN * STEP_S * SR)]
+        plain = all_outputs(model, run_sound(model, y))[FROM:, :2]
+        for name, change in CHANGES.items():
+            mood = all_outputs(model, run_sound(model, change(y)))
+            moved[name].append(np.abs(mood[FROM:SPAN, :2] - plain))
+    return moved
+
+
+def mean_change(folds: Sequence[dict[str, list[np.ndarray]]]) -> dict[str, dict[str, float]]:
+    """Mean over songs of all folds, per change and axis."""
+    out: dict[str, dict[str, float]] = {}
+    for name in CHANGES:
+        songs = [m for fold in folds for m in fold[name]]
+        if songs:
+            mean = np.mean([m.mean(0) for m in songs], 0)
+            out[name] = {"valence": float(mean[0]), "arousal": float(mean[1])}
+    return out
 
 
 def demo(run: Path, data: LiveData) -> dict[str, float]:

@@ -10,6 +10,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from offline.batches.live.data import LiveData
+from offline.evaluation.live.moods import (
+    QUADRANTS,
+    published_quadrants,
+    quadrant_labels,
+    quadrant_scores,
+)
 from offline.evaluation.live.scores import FROM, n_seeds, scored_clips
 from offline.files import write_text
 from offline.prose import DOCS, prose_of
@@ -18,7 +24,6 @@ from offline.reporting.live.table import table_markdown
 __all__ = ["write_page"]
 
 AXES = ("valence", "arousal")
-QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
 
 
 def write_page(run: Path, body: dict[str, Any], data: LiveData, out: Path) -> Path:
@@ -43,8 +48,8 @@ def write_page(run: Path, body: dict[str, Any], data: LiveData, out: Path) -> Pa
     _context(y, fresh, folder / "context.png")
     if all("half" in r for r in raws.values()):
         half = np.concatenate([r["half"] for r in raws.values()])
-        p = np.concatenate([r["quadrant"][:, FROM:, 4:6].mean(1) for r in raws.values()])
-        _confusion(half, p, folder / "quadrants.png")
+        moods = np.concatenate([r["quadrant"] for r in raws.values()])
+        _confusion(half, moods, folder / "quadrants.png")
     _reaction(raws, folder / "reaction.png")
     if (run / "raw" / "demo.npz").exists():
         _demo(dict(np.load(run / "raw" / "demo.npz")), folder / "demo.png")
@@ -141,20 +146,16 @@ def _demo(curves: dict[str, np.ndarray], path: Path) -> None:
     _save(figure, path)
 
 
-def _confusion(half: np.ndarray, p: np.ndarray, path: Path) -> None:
-    which = lambda v: np.where(  # noqa: E731
-        v[:, 1] > 0.5, np.where(v[:, 0] > 0.5, 0, 1), np.where(v[:, 0] > 0.5, 3, 2)
-    )
-    table = np.zeros((4, 4), int)
-    for a, b in zip(which(half), which(p), strict=True):
-        table[a, b] += 1
+def _confusion(half: np.ndarray, moods: np.ndarray, path: Path) -> None:
+    counts = quadrant_scores(quadrant_labels(half), published_quadrants(moods, FROM))
+    table = np.array([[int(counts[f"confusion_{a}_{b}"]) for b in QUADRANTS] for a in QUADRANTS])
     figure, axis = plt.subplots(figsize=(4, 3.6))
     axis.imshow(table / table.sum(1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
     for a in range(4):
         for b in range(4):
             axis.text(b, a, str(table[a, b]), ha="center", va="center")
     axis.set(xticks=range(4), yticks=range(4), xticklabels=QUADRANTS, yticklabels=QUADRANTS,
-             xlabel="predicted", ylabel="labelled")  # fmt: skip
+             xlabel="published", ylabel="labelled")  # fmt: skip
     _save(figure, path)
 
 
