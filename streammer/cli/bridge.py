@@ -14,12 +14,13 @@ from streammer.bridges.osc import Osc, OscOptions
 from streammer.bridges.outlet import Bridge
 from streammer.bridges.runner import Runner
 from streammer.bridges.sacn import Sacn, SacnOptions
+from streammer.bridges.wled import WledOptions, wled_bridges
 from streammer.cli.messages import inform
 from streammer.clock import SystemClock
 from streammer.config import DEFAULT_ENDPOINT
 from streammer.system.signals import stopping
 
-__all__ = ["artnet", "midi", "mqtt", "osc", "sacn"]
+__all__ = ["artnet", "midi", "mqtt", "osc", "sacn", "wled"]
 
 Flat = Parameter(name="*", negative_iterable=())
 Streams = Annotated[list[str] | None, Parameter(negative=())]
@@ -114,6 +115,24 @@ def midi(
         Name of the stream.
     """
     return _run(connect, [stream], options, [Midi(options)])
+
+
+def wled(
+    *,
+    connect: str = DEFAULT_ENDPOINT,
+    stream: str = "main",
+    options: Annotated[WledOptions, Flat] = WledOptions(),  # noqa: B008 - it is frozen
+) -> int:
+    """Set WLED's presets or colours by its JSON API, and send it Sound Sync packets.
+
+    Parameters
+    ----------
+    connect
+        Endpoint of the publisher. It need not be there yet, and it may come back.
+    stream
+        Name of the stream.
+    """
+    return _run(connect, [stream], options, wled_bridges(options))
 
 
 def _run(connect: str, streams: Sequence[str], options: Shaping, bridges: Sequence[Bridge]) -> int:

@@ -77,11 +77,25 @@ Without --port others connect to the port streammer:mood. By default controller 
 arousal, 22 intensity; programs 0 to 3 are the quadrants, 4 is rest.
 """
 
+_WLED = """\
+Examples:
+
+  streammer bridge wled
+
+  streammer bridge wled --host 10.0.0.9 --no-sync
+
+  streammer bridge wled --host 10.0.0.9 --presets Q1=1,Q2=2,Q3=3,Q4=4,rest=5
+
+Every WLED whose audio-reactive mode is set to receive follows Sound Sync. With --host, one WLED is
+given colour and brightness, or the preset of the quadrant.
+"""
+
 BRIDGES = {
     "osc": ("Send OSC to visuals, media servers and desks: a bundle a frame.", _OSC),
     "sacn": ("Light DMX fixtures by sACN (E1.31).", _SACN),
     "artnet": ("Light DMX fixtures by Art-Net.", _ARTNET),
     "mqtt": ("Publish the mood on an MQTT broker, for Home Assistant too.", _MQTT),
     "midi": ("Send the mood as MIDI controllers and program changes.", _MIDI),
+    "wled": ("Set WLED's presets or colours, and send Sound Sync.", _WLED),
 }
 """Each protocol with its line in the list, and the examples of its own help."""
