@@ -53,18 +53,20 @@ def colour(frame: Frame, palette: Palette) -> RGB:
     middle's colour towards it, so that neighbours in the plane are neighbours in colour; at rest
     it is the resting scene's.
     """
-    x, y = frame.valence01, frame.arousal01
+    x, y = frame.x, frame.y
     outward = min(1.0, _VIVID * max(abs(2.0 * x - 1.0), abs(2.0 * y - 1.0)))
+    lit = outward * frame.active
     weights = (
-        (palette.q1, outward * x * y),
-        (palette.q2, outward * (1.0 - x) * y),
-        (palette.q3, outward * (1.0 - x) * (1.0 - y)),
-        (palette.q4, outward * x * (1.0 - y)),
-        (palette.middle, 1.0 - outward),
+        (palette.q1, lit * x * y),
+        (palette.q2, lit * (1.0 - x) * y),
+        (palette.q3, lit * (1.0 - x) * (1.0 - y)),
+        (palette.q4, lit * x * (1.0 - y)),
+        (palette.middle, (1.0 - outward) * frame.active),
+        (palette.rest, 1.0 - frame.active),
     )
-    red, green, blue = (
-        frame.active * sum(weight * rgb[i] for rgb, weight in weights)
-        + (1.0 - frame.active) * palette.rest[i]
-        for i in range(3)
-    )
+    mixed = tuple(sum(part * rgb[i] for rgb, part in weights) for i in range(3))
+    # Amber and green make a dark olive: a mixture is as bright as what it is mixed of.
+    bright = sum(part * max(rgb) for rgb, part in weights)
+    scale = bright / max(mixed) if max(mixed) > 0.0 else 0.0
+    red, green, blue = (min(1.0, scale * value) for value in mixed)
     return red, green, blue

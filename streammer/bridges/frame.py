@@ -27,6 +27,10 @@ class Frame:
         As on the wire, between two estimates; None where the stream has none.
     valence01, arousal01 : float
         Valence and arousal in the range of the room, from 0 to 1.
+    x, y : float
+        Where the mood is in the plane of colours, from 0 to 1: how positive and how energetic, by
+        what decides the quadrant (both probabilities where the stream has them, else valence and
+        arousal), in the range of the room.
     intensity : float
         From ``floor`` to 1 with arousal01 while there is music; of the resting scene; 0 for black.
     active : float
@@ -44,6 +48,8 @@ class Frame:
     arousal: float | None
     valence01: float
     arousal01: float
+    x: float
+    y: float
     p_positive: float | None
     p_energetic: float | None
     sigma_valence: float | None

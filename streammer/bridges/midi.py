@@ -16,7 +16,7 @@ from streammer.system.stderr import quiet
 
 __all__ = ["Midi", "MidiOptions"]
 
-_KEYS = ("valence01", "arousal01", "intensity", "active", "p_positive", "p_energetic")
+_KEYS = ("valence01", "arousal01", "x", "y", "intensity", "active", "p_positive", "p_energetic")
 _LOOK_S = 1.0
 """How often a port that was named is looked for: one that is unplugged says nothing [s]."""
 
@@ -38,8 +38,8 @@ class MidiOptions(Shaping):
     channel : int
         1 to 16.
     cc : str
-        Which controller carries what: of valence01, arousal01, intensity, active, p_positive,
-        p_energetic.
+        Which controller carries what: of valence01, arousal01, x, y, intensity, active,
+        p_positive, p_energetic.
     high_resolution : bool
         14 bits instead of 7: the controller, under 32, and the one 32 above it.
     programs : str

@@ -91,6 +91,8 @@ def messages(frame: Frame) -> dict[str, Value]:
         "arousal": frame.arousal,
         "valence01": frame.valence01,
         "arousal01": frame.arousal01,
+        "x": frame.x,
+        "y": frame.y,
         "intensity": frame.intensity,
         "active": frame.active,
         "color": colour(frame, PALETTE),

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-__all__ = ["Range", "init_range", "place", "widen"]
+__all__ = ["USUAL", "Range", "init_range", "place", "widen"]
 
 _BINS = 200
 _WIDTH = 2.0 / _BINS
-_USUAL = (-0.2, 0.4)
+USUAL = (-0.2, 0.4)
 """What models of mood say of most music; stands in until a room has had its own."""
 
 _USUAL_S = 10.0
@@ -40,11 +40,11 @@ class Range:
     weights: tuple[float, ...] = ()
 
 
-def init_range(fixed: tuple[float, float] | None) -> Range:
+def init_range(fixed: tuple[float, float] | None, usual: tuple[float, float] = USUAL) -> Range:
     """Return a fixed range, or the one that a room begins with."""
     if fixed is not None:
         return Range(*fixed)
-    low, high = _USUAL
+    low, high = usual
     inside = [low <= -1.0 + (k + 0.5) * _WIDTH < high for k in range(_BINS)]
     share = _USUAL_S / sum(inside)
     return Range(low, high, tuple(share if here else 0.0 for here in inside))

@@ -29,12 +29,17 @@ _INTERVAL_S = 0.5
 _INTERVALS = 5
 _SHORTEST_S, _LONGEST_S = 1.0 / 60.0, 10.0
 _SIGMA_USUAL = 0.2
+_USUAL_P = (-0.8, 0.8)
+"""Probabilities spread further than means do."""
+
 
 _SPANS = {
     "valence": 2.0,
     "arousal": 2.0,
     "valence01": 1.0,
     "arousal01": 1.0,
+    "x": 1.0,
+    "y": 1.0,
     "p_positive": 1.0,
     "p_energetic": 1.0,
     "intensity": 1.0,
@@ -78,7 +83,7 @@ class ShapeState:
     shown: Values
     shown_at: float | None = None
     pending: tuple[Received, ...] = ()
-    rooms: tuple[Range, Range]
+    rooms: Mapping[str, Range]
     received_at: float | None = None
     intervals: tuple[float, ...] = (_INTERVAL_S,)
     missing: frozenset[str] = frozenset(_OF_THE_WIRE)
@@ -93,11 +98,10 @@ def init_shape(options: Shaping) -> ShapeState:
     """Return the state before any estimate: the resting scene stands."""
     neutral = dict.fromkeys(_SPANS, 0.0)
     rest = neutral | _target(options, neutral, "black" if options.on_stale == "black" else "rest")
-    limits = options.limits or (None, None)
     return ShapeState(
         glide=_Glide(rest, rest, 0.0, 0.0),
         shown=rest,
-        rooms=(init_range(limits[0]), init_range(limits[1])),
+        rooms=_rooms(options),
         watches=(Watch(),) * len(options.rules),
     )
 
@@ -155,8 +159,13 @@ def _take(options: Shaping, state: ShapeState, came: Received) -> ShapeState:
         return _rest(options, state, options.on_silent, mood.state, at)
     interval = median(state.intervals)
     if mood.state in ("live", "clipping"):
-        axes = (mood.valence, mood.arousal)
-        state = replace(state, rooms=_widened(options, state.rooms, axes, interval))
+        state = replace(
+            state,
+            rooms={
+                name: room if value is None else widen(room, value, interval, options.range_s)
+                for (name, room), value in zip(state.rooms.items(), _axes(mood), strict=True)
+            },
+        )
     end = _values(options, state, mood)
     glide = _Glide(state.glide.at(at), end, at, at + interval)
     missing = frozenset(k for k in _OF_THE_WIRE if getattr(mood, k) is None)
@@ -164,25 +173,35 @@ def _take(options: Shaping, state: ShapeState, came: Received) -> ShapeState:
     return _turned(options, state, mood, at)
 
 
-def _widened(
-    options: Shaping,
-    rooms: tuple[Range, Range],
-    axes: tuple[float | None, float | None],
-    interval: float,
-) -> tuple[Range, Range]:
-    valence, arousal = (
-        room if value is None else widen(room, value, interval, options.range_s)
-        for room, value in zip(rooms, axes, strict=True)
-    )
-    return valence, arousal
+def _rooms(options: Shaping) -> dict[str, Range]:
+    """Return the ranges that a room begins with, in the order of `_axes`."""
+    limits = options.limits
+    if limits is not None:
+        whole = init_range((-1.0, 1.0))
+        axes = {"valence": init_range(limits[0]), "arousal": init_range(limits[1])}
+        return axes | {"p_positive": whole, "p_energetic": whole}
+    axes = dict.fromkeys(("valence", "arousal"), init_range(None))
+    return axes | dict.fromkeys(("p_positive", "p_energetic"), init_range(None, _USUAL_P))
+
+
+def _axes(mood: MoodEstimate) -> tuple[float | None, ...]:
+    """Return what is placed in the range of the room, each from -1 to 1."""
+    p = (mood.p_positive, mood.p_energetic)
+    return mood.valence, mood.arousal, *(None if each is None else 2.0 * each - 1.0 for each in p)
 
 
 def _values(options: Shaping, state: ShapeState, mood: MoodEstimate) -> Values:
     """Return what an estimate says of every value; one that is missing is in the middle."""
     wire = {k: getattr(mood, k) for k in _OF_THE_WIRE}
     values = {k: _NEUTRAL[k] if value is None else float(value) for k, value in wire.items()}
-    for name, room in zip(("valence", "arousal"), state.rooms, strict=True):
-        values[f"{name}01"] = 0.5 if wire[name] is None else place(room, values[name])
+    placed = {
+        name: 0.5 if value is None else place(room, value)
+        for (name, room), value in zip(state.rooms.items(), _axes(mood), strict=True)
+    }
+    values["valence01"], values["arousal01"] = placed["valence"], placed["arousal"]
+    both = mood.p_positive is not None and mood.p_energetic is not None
+    values["x"] = placed["p_positive" if both else "valence"]
+    values["y"] = placed["p_energetic" if both else "arousal"]
     values["intensity"] = options.floor + (1.0 - options.floor) * values["arousal01"]
     values["active"] = 1.0
     return values
@@ -248,6 +267,8 @@ def _target(options: Shaping, values: Mapping[str, float], quiet: Quiet) -> Valu
         "arousal": 2.0 * rest.arousal - 1.0,
         "valence01": rest.valence,
         "arousal01": rest.arousal,
+        "x": rest.valence,
+        "y": rest.arousal,
         "p_positive": 0.5,
         "p_energetic": 0.5,
         "intensity": rest.intensity,

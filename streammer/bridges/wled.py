@@ -190,7 +190,7 @@ class WledSync:
         """Send a packet."""
         (frame,) = frames.values()
         level = frame.intensity * frame.active
-        self._send(sound_sync(self._count, level, frame.valence01, peak=bool(frame.fired)))
+        self._send(sound_sync(self._count, level, frame.x, peak=bool(frame.fired)))
 
     def leave(self) -> None:
         """Say that it is still."""

@@ -21,9 +21,10 @@ Examples:
 
   streammer bridge osc --stream main --stream bar --rule "drop: arousal over 0.4 for 8 s"
 
-Addresses below /mood/STREAM: valence, arousal (-1 to 1), valence01, arousal01, intensity, active
-(0 to 1), color (red, green, blue), quadrant (1 to 4, 0 at rest), p/positive, p/energetic,
-sigma/valence, sigma/arousal, state, and rule/NAME, once, when a rule fires.
+Addresses below /mood/STREAM: valence, arousal (-1 to 1), valence01, arousal01, x, y (where in
+the plane of colours), intensity, active (0 to 1), color (red, green, blue), quadrant (1 to 4, 0 at
+rest), p/positive, p/energetic, sigma/valence, sigma/arousal, state, and rule/NAME, once, when a
+rule fires.
 """
 
 _SACN = """\

@@ -153,8 +153,8 @@ def test_five_very_different_songs_give_five_visibly_different_looks(room):
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(-0.01, 0.01), st.floats(-0.01, 0.01))
 def test_neighbours_in_the_plane_are_neighbours_in_colour(x, y, dx, dy):
     frame = frame_at(0, 0)
-    there = {"valence01": x, "arousal01": y}
-    near = {"valence01": min(1, max(0, x + dx)), "arousal01": min(1, max(0, y + dy))}
+    there = {"x": x, "y": y}
+    near = {"x": min(1, max(0, x + dx)), "y": min(1, max(0, y + dy))}
     pairs = [colour(frame.__class__(**(vars(frame) | at)), PALETTE) for at in (there, near)]
     assert all(0.0 <= value <= 1.0 for rgb in pairs for value in rgb)
     assert max(abs(a - b) for a, b in zip(*pairs, strict=True)) < 0.08

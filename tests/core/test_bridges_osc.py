@@ -45,6 +45,8 @@ def test_a_bundle_has_every_value_of_a_frame(receiver):
         "/mood/main/arousal": [pytest.approx(-0.25)],
         "/mood/main/valence01": [pytest.approx(0.75)],
         "/mood/main/arousal01": [pytest.approx(0.375)],
+        "/mood/main/x": [pytest.approx(0.75)],
+        "/mood/main/y": [pytest.approx(0.25)],
         "/mood/main/intensity": [pytest.approx(0.2 + 0.8 * 0.375)],
         "/mood/main/active": [pytest.approx(1.0)],
         "/mood/main/quadrant": [4],

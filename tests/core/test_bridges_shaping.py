@@ -52,8 +52,8 @@ def shapings(draw):
 
 
 VALUES = (
-    "valence", "arousal", "valence01", "arousal01", "p_positive", "p_energetic", "intensity",
-    "active",
+    "valence", "arousal", "valence01", "arousal01", "x", "y", "p_positive", "p_energetic",
+    "intensity", "active",
 )  # fmt: skip
 SPAN = {name: 2.0 if name in ("valence", "arousal") else 1.0 for name in VALUES}
 
@@ -209,6 +209,15 @@ def test_probabilities_decide_where_there_are_both():
     clear = [mood(0.5, 0.5, p=(0.9, 0.9)), mood(0.5, 0.5, p=(0.4, 0.9))]
     frames = played(options, at_half_seconds([*clear, mood(0.5, 0.5, p=(0.1, 0.9))]), until=1.5)
     assert [f.quadrant for f in frames[::15]] == ["Q1", "Q1", "Q2", "Q2"]
+
+
+def test_the_plane_of_colours_is_that_of_the_quadrant():
+    angry = mood(0.3, 0.3, p=(0.1, 0.9))  # valence of the wrong sign, of which p is sure
+    frame = played(Shaping(range="-1,1"), at_half_seconds([angry] * 10), until=5.0)[-1]
+    assert (frame.quadrant, frame.valence01) == ("Q2", pytest.approx(0.65))
+    assert (frame.x, frame.y) == (pytest.approx(0.1), pytest.approx(0.9))
+    frame = played(Shaping(range="-1,1"), at_half_seconds([mood(0.3, -0.3)] * 10), until=5.0)[-1]
+    assert (frame.x, frame.y) == (frame.valence01, frame.arousal01)
 
 
 def test_the_pace_of_a_replay_is_followed():
