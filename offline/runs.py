@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,9 +108,22 @@ class Run:
 
 
 def split_for(dataset: Dataset, recipe: Recipe) -> Split:
-    """Return the split that a recipe asks for."""
+    """Return the split that a recipe asks for.
+
+    Raises
+    ------
+    UsageError
+        There is no such fold or split, or a published split is asked for an inner fold.
+    """
     if recipe.data.split in ("artist", "song"):
-        return make_split(dataset.songs, recipe.data.fold, by=recipe.data.split)
+        return make_split(
+            dataset.songs, recipe.data.fold, by=recipe.data.split, inner=recipe.data.inner
+        )
+    if recipe.data.inner is not None:
+        raise UsageError(
+            f"data.inner: split {recipe.data.split} is a published one and has no inner folds; "
+            "expected data.split artist or song"
+        )
     return known_split(dataset.songs, recipe.data.split)
 
 
@@ -174,8 +187,14 @@ def open_run(path: Path) -> Run:
     )
 
 
-def recipe_of_run(path: Path) -> Recipe:
+def recipe_of_run(path: Path, changes: Mapping[str, Any] | None = None) -> Recipe:
     """Return the recipe that a run of any kind keeps, with all that was set.
+
+    Parameters
+    ----------
+    path : Path
+    changes : mapping of str to object, optional
+        Dotted names to change in it.
 
     Raises
     ------
@@ -185,7 +204,7 @@ def recipe_of_run(path: Path) -> Recipe:
     kept = path / RECIPE
     if not kept.is_file():
         raise InputError(f"{path}: no run in this folder; expected {RECIPE} as `train` writes it")
-    return load_recipe(str(kept))
+    return load_recipe(str(kept), changes=changes)
 
 
 def prior_of(y: np.ndarray, outputs: Sequence[str]) -> dict[str, dict[str, float]]:

@@ -30,6 +30,7 @@ def train(
     labels: Literal["dynamic", "static"] | None = None,
     split: str | None = None,
     fold: int | None = None,
+    inner: int | None = None,
     width: float | None = None,
     image: tuple[int, int] | None = None,
     epochs: int | None = None,
@@ -56,6 +57,10 @@ def train(
         2 Hz labels or one per song.
     split
         artist, song (5 folds), test58, mediaeval2013, mediaeval2014, seed001, seed002.
+    fold
+        Outer fold: tested, by nothing chosen.
+    inner
+        For selection: test on this fold and put the outer one away.
     width
         Factor on all channels and units.
     image
@@ -77,6 +82,7 @@ def train(
     --------
     python -m offline train crnn-gru3 --data ~/DEAM --devices 2 --precision bf16-mixed
     python -m offline train window-m2 --fold 3 --width 0.5 --steps 500
+    python -m offline train window-m2 --fold 3 --inner 0 --set training.lr=0.003
     """
     from offline.recipes.load import load_recipe
     from offline.recipes.unused import refuse_unused
@@ -84,6 +90,7 @@ def train(
     asked: dict[str, Any] = {
         "data.split": split,
         "data.fold": fold,
+        "data.inner": inner,
         "network.width": width,
         "network.image": list(image) if image else None,
         "training.epochs": epochs,

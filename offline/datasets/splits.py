@@ -11,6 +11,7 @@ from pathlib import Path
 
 from offline.datasets.artists import artist_key, artists_of, title_key
 from offline.datasets.folds import N_FOLDS, SEED, artist_folds, is_test58, song_folds
+from offline.datasets.nested import Folds
 from offline.datasets.song import Song
 from offline.files import write_text
 from streammer.errors import UsageError
@@ -105,6 +106,7 @@ def make_split(
     n_folds: int = N_FOLDS,
     by: str = "artist",
     seed: int = SEED,
+    inner: int | None = None,
 ) -> Split:
     """Cross-validation split: `fold` is tested, the next one validates, the others train.
 
@@ -114,19 +116,36 @@ def make_split(
     Parameters
     ----------
     by : {'artist', 'song'}
+    inner : int, optional
+        For selection: this fold is tested in place of `fold`, which is in no side; the next of the
+        others validates.
+
+    Raises
+    ------
+    UsageError
+        There is no such fold, or `inner` is the outer one.
     """
     if not 0 <= fold < n_folds:
         raise UsageError(f"fold {fold} is out of range; expected 0 .. {n_folds - 1}")
     if by not in ("artist", "song"):
         raise UsageError(f"split by {by!r}; expected 'artist' or 'song'")
+    every = list(range(n_folds))
+    if inner is not None:
+        Folds(fold, n_folds).inner(inner)  # refuses the outer fold
+        every.remove(fold)
+    tested = fold if inner is None else inner
+    validates = every[(every.index(tested) + 1) % len(every)]
     inside = [s for s in songs if not is_test58(s)]
     folds = (artist_folds if by == "artist" else song_folds)(songs, n_folds, seed)
     sides: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
     for song in inside:
         at = folds[song.uid]
-        side = "test" if at == fold else "validation" if at == (fold + 1) % n_folds else "train"
-        sides[side].append(song.uid)
+        if at in every:
+            side = "test" if at == tested else "validation" if at == validates else "train"
+            sides[side].append(song.uid)
     name = f"{by}-disjoint {n_folds}-fold, fold {fold}"
+    if inner is not None:
+        name += f" put away, inner fold {inner}"
     parts = {k: tuple(v) for k, v in sides.items()}
     return Split(name, artist_disjoint=by == "artist", **parts).check(songs)
 

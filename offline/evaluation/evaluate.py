@@ -14,13 +14,16 @@ import numpy as np
 
 from offline.datasets import Dataset
 from offline.datasets.folds import is_test58
+from offline.evaluation.ledger import config_hash, readings, record_reading
 from offline.evaluation.metrics import Scores, score
 from offline.files import write_json
+from offline.recipes.recipe import Recipe
 from offline.runs import Predictions, Run, open_run
 from streammer.errors import InputError, UsageError
 
 __all__ = [
-    "evaluate", "evaluate_folder", "is_scored", "read_scores", "score_predictions", "summary",
+    "evaluate", "evaluate_folder", "is_outer", "is_scored", "read_scores",
+    "score_predictions", "summary",
 ]  # fmt: skip
 
 AXES = ("valence", "arousal")
@@ -65,6 +68,11 @@ def evaluate(
         raise InputError(
             f"{run.path}: {sorted(trained)[0]} was used in training; it cannot be tested on"
         )
+    if songs is None and is_outer(run.recipe):
+        record_reading(
+            run.path.parent, run.recipe.data.fold, system=run.recipe.slug, run=run.path.name,
+            config=config_hash(run.recipe.to_dict()), artefact=run.hash,
+        )  # fmt: skip
     predictions = run.recipe.kind.make(run.recipe).predict(
         run, dataset, uids, workers=workers, show=show
     )
@@ -141,4 +149,19 @@ def evaluate_folder(folder: Path, on: str | None, out: Path | None, workers: int
     dataset, name = run.dataset(), on or "test"
     songs = [s.uid for s in dataset if is_test58(s)] if name == "test58" else None
     show = sys.stderr.isatty()
-    return summary(evaluate(run, dataset, songs=songs, name=name, workers=workers, show=show))
+    lines = summary(evaluate(run, dataset, songs=songs, name=name, workers=workers, show=show))
+    recipe = run.recipe
+    if recipe.data.inner is not None:
+        lines.append(
+            f"selection: inner fold {recipe.data.inner} of outer fold {recipe.data.fold}, "
+            "which was put away"
+        )
+    elif songs is None and is_outer(recipe):
+        read = readings(run.path.parent, recipe.data.fold, recipe.slug)
+        lines.append(f"outer fold {recipe.data.fold} was read {read}")
+    return lines
+
+
+def is_outer(recipe: Recipe) -> bool:
+    """Whether the test side of a recipe's split is an outer fold."""
+    return recipe.data.split in ("artist", "song") and recipe.data.inner is None

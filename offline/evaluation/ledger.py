@@ -2,8 +2,8 @@
 
 A figure of an outer fold is worth what it says only if nothing was chosen by it. Each time a run is
 scored on one, a line goes into ``outer-folds.jsonl`` beside the runs: when, which fold, which
-artefact, by which configuration. A fold that was read for many configurations is one that may have
-chosen among them, and the count that is printed beside the row lets a reader see it.
+artefact, by which configuration. A fold that was read for many configurations of one system may
+have chosen among them, and the count that is printed beside the row lets a reader see it.
 """
 
 import json
@@ -17,7 +17,7 @@ from streammer.errors import InputError, OutputError
 __all__ = ["LEDGER", "Readings", "config_hash", "read_ledger", "readings", "record_reading"]
 
 LEDGER = "outer-folds.jsonl"
-_TEXT = ("at", "run", "config", "artefact")
+_TEXT = ("at", "system", "run", "config", "artefact")
 
 
 def config_hash(config: Any) -> str:
@@ -28,7 +28,14 @@ def config_hash(config: Any) -> str:
 
 
 def record_reading(
-    root: Path, fold: int, *, run: str, config: str, artefact: str, at: float | None = None
+    root: Path,
+    fold: int,
+    *,
+    system: str,
+    run: str,
+    config: str,
+    artefact: str,
+    at: float | None = None,
 ) -> None:
     """Write one reading of an outer fold down; appended, never changed.
 
@@ -38,8 +45,8 @@ def record_reading(
         Folder of runs, which holds the ledger.
     fold : int
         The fold that was held out and is now scored.
-    run, config, artefact : str
-        Name of the run, hash of its configuration, hash of the artefact that is scored.
+    system, run, config, artefact : str
+        Name of the recipe and of the run, hash of its configuration, hash of what is scored.
     at : float, optional
         Unix time [s]; now by default.
 
@@ -51,6 +58,7 @@ def record_reading(
     line = {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)),
         "fold": fold,
+        "system": system,
         "run": run,
         "config": config,
         "artefact": artefact,
@@ -115,7 +123,7 @@ def _plural(n: int, what: str) -> str:
     return f"{n} {what}" + ("" if n == 1 else "s")
 
 
-def readings(root: Path, fold: int) -> Readings:
-    """Count the readings of an outer fold in the ledger of a folder of runs."""
-    own = [e for e in read_ledger(root) if e["fold"] == fold]
+def readings(root: Path, fold: int, system: str) -> Readings:
+    """Count the readings of an outer fold for one system in the ledger of a folder of runs."""
+    own = [e for e in read_ledger(root) if (e["fold"], e["system"]) == (fold, system)]
     return Readings(len(own), len({e["artefact"] for e in own}), len({e["config"] for e in own}))

@@ -54,6 +54,9 @@ class DataPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ``artist`` or ``song`` for 5 folds, or a published one
         (`offline.datasets.splits.known_split`).
     fold : int
+        Outer fold: tested once, by nothing chosen.
+    inner : int or None
+        Inner fold that a run of selection is tested on in its place; the outer one is put away.
     features : str
         Classical baseline: table of song descriptors under the data folder.
     """
@@ -69,6 +72,7 @@ class DataPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     per_clip: int = 1
     split: str = "artist"
     fold: int = 0
+    inner: int | None = None
     features: str = ""
 
 
@@ -218,8 +222,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def slug(self) -> str:
-        """Name of a run of it: system, labels, mode, fold."""
+        """Name of a run of it: system, labels, mode, fold, and the inner fold of selection."""
         parts = [self.name, self.data.labels, self.mode, f"{self.data.split}{self.data.fold}"]
+        if self.data.inner is not None:
+            parts.append(f"inner{self.data.inner}")
         return "-".join(parts)
 
     def to_dict(self) -> dict[str, Any]:

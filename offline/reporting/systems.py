@@ -54,7 +54,7 @@ class System:
 
 
 def collect(runs: Path) -> list[System]:
-    """Finished runs of a folder, folds joined.
+    """Finished runs of a folder but those of selection, folds joined.
 
     Raises
     ------
@@ -65,6 +65,8 @@ def collect(runs: Path) -> list[System]:
     for scores in sorted(runs.glob("*/predictions-test.npz")):
         run = open_run(scores.parent)
         r = run.recipe
+        if r.data.inner is not None:
+            continue
         key = (r.data.labels, r.name, r.mode, r.data.split)
         found.setdefault(key, []).append((run, scores.parent))
     if not found:

@@ -126,8 +126,8 @@ def test_folder_to_artefact(folder: Path, tmp_path: Path) -> None:
         (score_artefact(held_path, data, (0, 1), run), 1),
         (score_artefact(path, data, (0,), run), 1),
     ):
-        assert readings(run, 0).times == times
-        assert readings(run, 1).times == 0
+        assert readings(run, 0, "live").times == times
+        assert readings(run, 1, "live").times == 0
         text = "\n".join(table_lines(body))
         for what in ("AUC of VALENCE", "published quadrant", "CRPS", "low-pass 4 kHz"):
             assert what in text

@@ -12,13 +12,14 @@ from offline.datasets import load_dataset
 from offline.datasets.splits import Split
 from offline.datasets.synthetic import make_dataset
 from offline.prose import REPORT, paragraphs, sections
-from offline.reporting import report, tables
+from offline.recipes.load import load_recipe
+from offline.reporting import report, systems, tables
 from offline.reporting.document import Document
 from offline.reporting.overview import commands, dead, deviation, overview
 from offline.reporting.systems import System
 from offline.reporting.tables import dynamic_table
 from offline.reproduce import Plan, jobs
-from offline.runs import Predictions, Run
+from offline.runs import Predictions, Run, make_run
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +130,13 @@ def test_the_report_says_so_only_where_runs_were_reduced(songs, width, said):
     doc = Document("x")
     dynamic_table(doc, [_system([r for _, r in jobs(plan, songs)], MOVING)])
     assert ("processor time was short" in doc.markdown()) is said
+
+
+def test_runs_of_selection_are_in_no_row(songs, tmp_path):
+    for inner in (None, 2):
+        recipe = load_recipe("conv", changes={"data.inner": inner})
+        run = make_run(recipe, songs.root, songs, tmp_path / "cache", tmp_path / "runs")
+        Predictions(["deam:2"], [np.zeros(1)], [np.zeros((1, 2))], [np.zeros((1, 2))],
+                    np.zeros(2)).write(run.path / "predictions-test.npz")  # fmt: skip
+    (system,) = systems.collect(tmp_path / "runs")
+    assert [r.recipe.data.inner for r in system.runs] == [None]

@@ -14,6 +14,9 @@ import torch
 
 from offline.cli import main
 from offline.datasets.synthetic import make_dataset
+from offline.evaluation.ledger import LEDGER
+from offline.recipes.load import load_recipe
+from offline.recipes.recipe import recipe_toml
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--width", "0.0625", "--image", "129", "96", "--no-progress", "--workers", "1"]
@@ -176,7 +179,7 @@ def test_reproduce_writes_a_report_and_goes_on_where_it_was(data, cache, tmp_pat
             "--only", "chroma-lstm", "--only", "window-m2", "--only", "classical-svr",
             "--image", "129", "96"]  # fmt: skip
     assert main(args) == 0
-    runs = sorted((tmp_path / "runs").iterdir())
+    runs = sorted(p.parent for p in (tmp_path / "runs").glob("*/fitted.json"))
     before = {r.name: (r / "fitted.json").stat().st_mtime_ns for r in runs}
     text = (tmp_path / "out" / "report.md").read_text()
     page = (tmp_path / "out" / "report.html").read_text()
@@ -200,6 +203,7 @@ def test_the_live_models_folds_are_scored_beside_the_others(data, cache, tmp_pat
     artefacts = tmp_path / "live" / "artefacts"
     artefacts.mkdir(parents=True)
     model = find_artefact(DEFAULT_MODEL)
+    (tmp_path / "live" / "recipe.toml").write_text(recipe_toml(load_recipe("live")))
     for fold in (0, 1):
         (artefacts / f"live-fold{fold}-seed0.onnx").write_bytes(model.read_bytes())
     runs = ["--cache", str(cache), "--runs", str(tmp_path / "runs")]
@@ -223,3 +227,29 @@ def test_figures_of_the_literature_follow_from_the_labels(data, capsys):
     assert "EXCHANGED" in out
     assert "oracle song mean" in out
     assert "not computed" in out  # the ids of the joint split are not in a synthetic set
+
+
+def test_selection_never_reads_the_outer_fold_and_a_test_is_written_down(
+    data, cache, tmp_path, capsys
+):
+    args = ["conv", *TINY, "--epochs", "1", "--fold", "1"]
+    assert main(_train(data, cache, tmp_path, *args, "--inner", "3")) == 0
+    (inner,) = tmp_path.iterdir()
+    assert inner.name.endswith("song1-inner3")
+    assert main(["evaluate", str(inner)]) == 0
+    assert "selection: inner fold 3 of outer fold 1" in capsys.readouterr().out
+    assert not (tmp_path / LEDGER).exists()
+
+    assert main(_train(data, cache, tmp_path, *args)) == 0
+    outer = next(p for p in tmp_path.iterdir() if p != inner)
+    assert main(["evaluate", str(outer)]) == 0
+    assert "outer fold 1 was read 1 x, 1 artefact, 1 configuration" in capsys.readouterr().out
+    assert main(["evaluate", str(outer)]) == 0
+    assert "outer fold 1 was read 2 x, 1 artefact, 1 configuration" in capsys.readouterr().out
+    sides = [json.loads((run / "split.json").read_text()) for run in (inner, outer)]
+    unseen = {*sides[1]["test"]}
+    assert unseen
+    assert not unseen & {uid for k in ("train", "validation", "test") for uid in sides[0][k]}
+
+    assert main(_train(data, cache, tmp_path, *args, "--inner", "1")) == 2
+    assert "the outer fold chooses nothing" in capsys.readouterr().err

@@ -149,6 +149,21 @@ def test_inner_folds_never_hold_the_outer_one():
         Folds(5)
 
 
+def test_a_run_of_selection_has_the_outer_fold_in_no_side():
+    songs = _songs(n=60, artists=25)
+    outer = {s for s in make_split(songs, 2).test}
+    tested = []
+    for inner in Folds(2).train:
+        split = make_split(songs, 2, inner=inner)
+        assert not outer & {*split.train, *split.validation, *split.test}
+        assert set(split.test) == set(make_split(songs, inner).test)
+        assert "fold 2 put away" in split.name
+        tested += split.test
+    assert sorted([*tested, *outer]) == sorted(s.uid for s in songs)
+    with pytest.raises(UsageError, match="the outer fold chooses nothing"):
+        make_split(songs, 2, inner=2)
+
+
 def test_every_fold_is_checked_and_covers_all():
     songs = _songs(n=60, artists=25)
     tested = []

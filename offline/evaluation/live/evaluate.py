@@ -49,7 +49,8 @@ __all__ = ["evaluate_live", "metrics_of"]
 
 def evaluate_live(run: Path, data: LiveData) -> dict[str, Any]:
     """Score everything that is not scored yet; keep it in ``scores.json`` and return it."""
-    plan = plan_of(recipe_of_run(run))
+    recipe = recipe_of_run(run)
+    plan = plan_of(recipe)
     path = run / "scores.json"
     body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     folds = body.setdefault("folds", {})
@@ -64,15 +65,17 @@ def evaluate_live(run: Path, data: LiveData) -> dict[str, Any]:
         model = load_model(artefact)
         constant = constant_of(data, [f for f in range(plan.folds) if f != member.fold])
         record_reading(
-            run.parent, member.fold, run=run.name, config=config_hash(recipe_of_run(run).to_dict()),
-            artefact=graph_hash(model.data),
+            run.parent, member.fold, system=recipe.name, run=run.name,
+            config=config_hash(recipe.to_dict()), artefact=graph_hash(model.data),
         )  # fmt: skip
         scores, raw = score_fold(model, data, member.fold, constant)
         np.savez_compressed(raws / f"{member.name}.npz", **raw)
         folds[member.name] = {"fold": member.fold, "seed": member.seed, **scores}
         write_json(path, body)
         say(f"{member.name}: skill V {scores['skill_valence']:.3f} A {scores['skill_arousal']:.3f}")
-    body["readings"] = {str(f): str(readings(run.parent, f)) for f in range(plan.folds)}
+    body["readings"] = {
+        str(f): str(readings(run.parent, f, recipe.name)) for f in range(plan.folds)
+    }
     if "boosting" not in body:
         body["boosting"] = _boosting(run, data)
         write_json(path, body)

@@ -63,6 +63,7 @@ def score_artefact(
             f"{path}: takes {', '.join(model.front_ends)} of its own; expected the live front end "
             f"({', '.join(FRONT_ENDS)}); score it by its run"
         )
+    system = re.sub(r"-fold\d+.*", "", model.meta.name)
     body: dict[str, Any] = {"folds": {}, "in_sample": {}, "artefact_hash": graph_hash(model.data)}
     moved = []
     for fold in folds:
@@ -70,14 +71,14 @@ def score_artefact(
         body["in_sample"][str(fold)] = why
         if not why:
             record_reading(
-                ledger, fold, run=model.meta.name, config=json_hash(model.meta.recipe),
-                artefact=body["artefact_hash"],
+                ledger, fold, system=system, run=model.meta.name,
+                config=json_hash(model.meta.recipe), artefact=body["artefact_hash"],
             )  # fmt: skip
         scores, _ = score_fold(model, data, fold, constant_of(data, Folds(fold).train))
         body["folds"][f"fold{fold}"] = {"fold": fold, "seed": 0, **scores}
         moved.append(moved_by_changes(model, data, fold))
     body["readings"] = {
-        str(f): str(readings(ledger, f)) for f in folds if not body["in_sample"][str(f)]
+        str(f): str(readings(ledger, f, system)) for f in folds if not body["in_sample"][str(f)]
     }
     body["robustness"] = mean_change(moved)
     return body

@@ -5,8 +5,10 @@ over its held-out songs from a fresh start, as `streammer listen` steps it, and 
 kept as a run of the report's protocol.
 """
 
+import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,10 @@ from offline.datasets.folds import is_test58
 from offline.datasets.splits import make_split
 from offline.features.cache import FeatureCache
 from offline.files import write_json, write_with
-from offline.recipes.load import load_recipe
 from offline.recipes.recipe import Recipe
-from offline.runs import FITTED, Predictions, Run, make_run
+from offline.runs import FITTED, Predictions, Run, make_run, recipe_of_run
 from streammer.errors import InputError
+from streammer.inference.artefact import graph_hash
 from streammer.inference.model import Model, load_model
 
 __all__ = ["SIGMA", "adopt_live"]
@@ -54,16 +56,21 @@ def adopt_live(
         raise InputError(f"{live}: no artefact of a fold in artefacts/; run `export` on it first")
     out = []
     for fold, path in sorted(found.items()):
-        changes = {"data.fold": fold, "evaluation.stride": stride}
-        recipe = load_recipe("live", changes=changes)
-        run = make_run(recipe, deam, dataset, cache, runs)
+        model = load_model(path)
+        of = graph_hash(model.data)
+        recipe = recipe_of_run(live, {"data.fold": fold, "evaluation.stride": stride})
+        # What is kept there was predicted by the artefact whose hash it carries: another artefact,
+        # or a recipe that has changed since, cannot pass for it.
+        kept = runs / recipe.slug / FITTED
+        fresh = kept.exists() and json.loads(kept.read_text(encoding="utf-8")).get("hash") != of
+        run = make_run(recipe, deam, dataset, cache, runs, fresh=fresh)
         if not (run.path / "predictions-test.npz").exists():
-            _score(run, load_model(path), dataset)
+            _score(run, model, of, dataset)
         out.append(run)
     return out
 
 
-def _score(run: Run, model: Model, dataset: Dataset) -> None:
+def _score(run: Run, model: Model, of: str, dataset: Dataset) -> None:
     split = make_split(dataset.songs, run.recipe.data.fold)
     trained = {*split.train, *split.validation}
     curves = [dataset.labels(s.id) for s in dataset if s.uid in trained and s.clips]
@@ -77,6 +84,7 @@ def _score(run: Run, model: Model, dataset: Dataset) -> None:
             "n_train": len(curves),
             "constant": constant.tolist(),
             "data_hash": model.meta.data_hash,
+            "hash": of,
             "best": "",
             "sizes": [0, 0],
         },
@@ -85,11 +93,11 @@ def _score(run: Run, model: Model, dataset: Dataset) -> None:
         test58 = [s.uid for s in dataset if is_test58(s)]
         held, _ = predict_artefact(model, dataset, test58, run.recipe, run.cache, constant)
         if held.uids:
-            held.write(run.path / "predictions-test58.npz")
+            replace(held, of=of).write(run.path / "predictions-test58.npz")
     held, sigma = predict_artefact(model, dataset, split.test, run.recipe, run.cache, constant)
     if sigma is not None:
         _save(run.path / SIGMA, np.concatenate(held.y), np.concatenate(held.p), sigma)
-    held.write(run.path / "predictions-test.npz")
+    replace(held, of=of).write(run.path / "predictions-test.npz")
 
 
 def _save(path: Path, y: np.ndarray, p: np.ndarray, sigma: np.ndarray) -> None:
