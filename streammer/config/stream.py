@@ -1,7 +1,7 @@
 """What a stream is asked to do: frozen values, checked on construction.
 
-The command line builds them from options and the Python API from arguments; nothing else reads
-the environment.
+The command line builds them from options, `streammer run` from a file and the Python API from
+arguments.
 """
 
 import math
@@ -11,7 +11,21 @@ from typing import Literal
 
 from streammer.errors import UsageError
 
-__all__ = ["DEFAULT_ENDPOINT", "Pace", "StreamConfig", "check_stream_name", "parse_select"]
+__all__ = [
+    "DEFAULT_ENDPOINT",
+    "GAIN_DB",
+    "SILENCE_DBFS",
+    "SMOOTHING_S",
+    "Pace",
+    "StreamConfig",
+    "check_stream_name",
+    "parse_select",
+]
+
+SILENCE_DBFS = (-120.0, 0.0)
+GAIN_DB = (-60.0, 60.0)
+SMOOTHING_S = (0.0, 60.0)
+"""Least and greatest value, in dBFS, dB and s."""
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5580"
 
@@ -59,6 +73,8 @@ class StreamConfig:
         Steps under this level count as silent [dBFS].
     smoothing_s : float
         Time constant of the one-pole smoothing of the outputs [s]; 0 means none.
+    gain_db : float
+        What the mono sound is amplified by, after clipping was looked for [dB].
     """
 
     name: str = "main"
@@ -66,6 +82,7 @@ class StreamConfig:
     select: tuple[int, ...] | None = None
     silence_dbfs: float = -70.0
     smoothing_s: float = 0.0
+    gain_db: float = 0.0
 
     def __post_init__(self) -> None:
         check_stream_name(self.name)
@@ -73,12 +90,18 @@ class StreamConfig:
             raise UsageError("no model is named: name at least one, such as --model default")
         if len(set(self.models)) != len(self.models):
             raise UsageError(f"models {', '.join(self.models)} name one twice: name each once")
-        if not (math.isfinite(self.silence_dbfs) and -120.0 <= self.silence_dbfs <= 0.0):
+        if not _within(self.silence_dbfs, SILENCE_DBFS):
             raise UsageError(
                 f"silence threshold {self.silence_dbfs} dBFS is out of range: "
                 "-120 to 0 is expected, such as --silence -60"
             )
-        if not (math.isfinite(self.smoothing_s) and 0.0 <= self.smoothing_s <= 60.0):
+        if not _within(self.smoothing_s, SMOOTHING_S):
             raise UsageError(f"smoothing {self.smoothing_s} s is out of range: 0 to 60 is expected")
+        if not _within(self.gain_db, GAIN_DB):
+            raise UsageError(f"gain {self.gain_db} dB is out of range: -60 to 60 is expected")
         if self.select is not None and (not self.select or min(self.select) < 1):
             raise UsageError("channels are counted from 1: select at least one")
+
+
+def _within(value: float, bounds: tuple[float, float]) -> bool:
+    return math.isfinite(value) and bounds[0] <= value <= bounds[1]
