@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from streammer.config.fields import fields_of
 from streammer.config.lines import KeyPath
 from streammer.errors import UsageError
 
 __all__ = ["Checker"]
 
-Options = TypeVar("Options", bound=msgspec.Struct)
+Options = TypeVar("Options")
 
 _WORDS = {
     "float": "a number",
@@ -89,7 +90,7 @@ class Checker:
         if not isinstance(table, dict):
             self.problem(path, f"is {_shown(table)}: expected a table, begun by [{_key(path)}]")
             return None
-        fields = {field.name: field for field in msgspec.structs.fields(struct)}
+        fields = {field.name: field for field in fields_of(struct)}
         good = self.known(table, tuple(fields), path, _what(path))
         values: dict[str, Any] = {}
         for name, field in fields.items():
@@ -131,7 +132,8 @@ def _expected(error: Exception, wanted: Any) -> str:
     match = re.match(r"Expected (.*?)(?:, got .*?)?(?: - at `\$(.*)`)?$", said)
     if match is None:
         return said
-    types = [_WORDS.get(word, word) for word in re.findall(r"`(\w+)`", match[1])]
+    named = " ".join(re.findall(r"`([^`]*)`", match[1]))
+    types = [_WORDS.get(word, word) for word in re.findall(r"\w+", named)]
     # What is optional in the file is left out there; TOML has no null.
     types = [t for t in types if t != "nothing"] or [match[1]]
     rest = re.sub(r"`[^`]*`", "", match[1]).strip(" |")

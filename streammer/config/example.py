@@ -4,9 +4,9 @@ import json
 from textwrap import wrap
 from typing import Any
 
-import msgspec
 from msgspec import Meta
 
+from streammer.config.fields import fields_of
 from streammer.config.plugs import BRIDGES, OUTPUTS, Plugs
 from streammer.config.run import BusOptions, FeedOptions, JsonlOptions, ModelOptions
 
@@ -45,22 +45,19 @@ def example_run() -> str:
     return "\n".join(parts)
 
 
-def _table(header: str, struct: type[msgspec.Struct], values: dict[str, Any]) -> str:
+def _table(header: str, struct: type[Any], values: dict[str, Any]) -> str:
     lines = _comment(struct.__doc__ or "")
     lines.append(header)
     if "kind" in values:
         lines.append(f"kind = {_toml(values['kind'])}")
-    for field in msgspec.structs.fields(struct):
-        meta = next(
-            (m for m in getattr(field.type, "__metadata__", ()) if isinstance(m, Meta)), Meta()
-        )
-        lines += _comment(f"{meta.description or ''}{_range(meta)}".strip())
+    for field in fields_of(struct):
+        lines += _comment(f"{field.meta.description or ''}{_range(field.meta)}".strip())
         if field.name in values:
             lines.append(f"{field.name} = {_toml(values[field.name])}")
             continue
         shown = field.default
-        if shown in (None, msgspec.NODEFAULT):
-            shown = (meta.examples or [""])[0]
+        if shown is None or field.required:
+            shown = (field.meta.examples or [""])[0]
         lines.append(f"# {field.name} = {_toml(shown)}")
     return "\n".join(lines) + "\n"
 

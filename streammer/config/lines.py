@@ -29,7 +29,8 @@ def find_lines(text: str) -> dict[KeyPath, int]:
     for line, statement, parsed in _statements(text):
         if statement.lstrip().startswith("["):
             table = _table_of(parsed, counts)
-            found.setdefault(table, line)
+            for length in range(1, len(table) + 1):
+                found.setdefault(table[:length], line)
         else:
             for path in _paths(parsed, table):
                 found.setdefault(path, line)

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
 __all__ = ["BRIDGES", "OUTPUTS", "Plug", "Plugs", "Running", "Where"]
 
 
@@ -46,7 +44,7 @@ class Plug(NamedTuple):
     said in a line by the bridge itself, and never ends the run.
     """
 
-    options: type[msgspec.Struct]
+    options: type[Any]
     start: Callable[[Any, Where], Running]
 
 
@@ -59,7 +57,7 @@ class Plugs:
     def register(
         self,
         kind: str,
-        options: type[msgspec.Struct],
+        options: type[Any],
         start: Callable[[Any, Where], Running],
     ) -> None:
         """Add a kind.
@@ -68,7 +66,7 @@ class Plugs:
         ----------
         kind : str
             What stands behind ``kind =`` in the file.
-        options : msgspec.Struct
+        options : type of msgspec.Struct or frozen dataclass
             Its other keys: types, ranges (`msgspec.Meta`) and defaults are checked when the file is
             read. A field `feed`, ``str | None``, names a feed of the run.
         start : callable

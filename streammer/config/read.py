@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from streammer.config.check import Checker
+from streammer.config.fields import fields_of, takes_text
 from streammer.config.lines import KeyPath, find_lines
 from streammer.config.plugs import BRIDGES, OUTPUTS
 from streammer.config.run import (
@@ -152,7 +151,7 @@ class _Tables:
         if bridges and not bus.publish:
             self._checker.problem(("bus", "publish"), "is false, but bridges follow the bus: true")
         try:
-            config = RunConfig(feeds, bus, model, outputs, bridges, folder)
+            config = RunConfig(feeds, bus, model, outputs, bridges, folder, self._place)
         except UsageError as error:
             self._checker.problem(("feeds",), str(error), whole=True)
             return None
@@ -199,6 +198,9 @@ class _Tables:
             )
         self._names = sorted({str(table.get("name", "main")) for table in tables})
         return tuple(feeds)
+
+    def _place(self, k: int) -> str:
+        return self._where(("feeds", k, "source"))
 
     def _plugged(self, name: str) -> tuple[Plugged, ...]:
         registry, own = (OUTPUTS, ("jsonl",)) if name == "outputs" else (BRIDGES, ())
@@ -286,8 +288,7 @@ def _as_variable(name: str) -> str:
 
 def _value(text: str, key: str) -> Any:
     """Return a value as TOML has it; what is no TOML is a text without its quotes."""
-    field = next((f for f in msgspec.structs.fields(FeedOptions) if f.name == key), None)
-    if field is not None and field.type in (str, str | None):
+    if any(field.name == key and takes_text(field.type) for field in fields_of(FeedOptions)):
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]

@@ -3,6 +3,7 @@
 The file of `streammer run`, the options of the command line and its example are made of these.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -24,6 +25,7 @@ from streammer.errors import UsageError
 __all__ = [
     "MAX_FEEDS",
     "BusOptions",
+    "Device",
     "FeedOptions",
     "JsonlOptions",
     "ModelOptions",
@@ -32,6 +34,8 @@ __all__ = [
     "Table",
     "help_of",
 ]
+
+Device = Literal["cpu", "cuda"]
 
 MAX_FEEDS = 1024
 """Feeds of one process: each has a thread, and no more than these were ever tried."""
@@ -45,8 +49,12 @@ class BusOptions(Table, frozen=True, kw_only=True):
     """Where the moods are published."""
 
     bind: Annotated[
-        str, Meta(description="Endpoint to publish on: tcp://HOST:PORT or ipc://PATH.")
-    ] = DEFAULT_ENDPOINT
+        str | None,
+        Meta(
+            description="Endpoint to publish on: tcp://HOST:PORT or ipc://PATH.",
+            examples=[DEFAULT_ENDPOINT],
+        ),
+    ] = None
     publish: Annotated[bool, Meta(description="Publish on the bus.")] = True
     insecure: Annotated[
         bool,
@@ -55,6 +63,11 @@ class BusOptions(Table, frozen=True, kw_only=True):
             "subscribe."
         ),
     ] = False
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is published."""
+        return DEFAULT_ENDPOINT if self.bind is None else self.bind
 
 
 class ModelOptions(Table, frozen=True, kw_only=True):
@@ -67,9 +80,7 @@ class ModelOptions(Table, frozen=True, kw_only=True):
             examples=["default"],
         ),
     ] = "default"
-    device: Annotated[
-        Literal["cpu", "cuda"], Meta(description="Where the model runs: cpu or cuda.")
-    ] = "cpu"
+    device: Annotated[Device, Meta(description="Where the model runs: cpu or cuda.")] = "cpu"
     smoothing_s: Annotated[
         float,
         Meta(
@@ -144,6 +155,11 @@ class FeedOptions(Table, frozen=True, kw_only=True):
         None
     )
 
+    def sounds_like(self, other: "FeedOptions") -> bool:
+        """Return whether the same source is opened in the same way."""
+        keys = ("source", "pace", "format", "rate", "channels")
+        return all(getattr(self, key) == getattr(other, key) for key in keys)
+
 
 class JsonlOptions(Table, frozen=True, kw_only=True):
     """Estimates as lines of JSON, appended to a file."""
@@ -155,11 +171,17 @@ class JsonlOptions(Table, frozen=True, kw_only=True):
 
 
 class Plugged(NamedTuple):
-    """A table of a kind: its place in the registry, and its options."""
+    """A table of a kind: its registry (None for what the run does itself), and its options."""
 
     plugs: Plugs | None
     kind: str
     options: Any
+
+    @property
+    def feed(self) -> str | None:
+        """The feed that it names; None means all."""
+        name: str | None = getattr(self.options, "feed", None)
+        return name
 
 
 @dataclass(frozen=True)
@@ -175,6 +197,8 @@ class RunConfig:
         An output of no registry is a `JsonlOptions`.
     folder : Path
         What relative paths start at.
+    place : callable
+        Says where a feed stands in the file, by its number from 0.
     """
 
     feeds: tuple[FeedOptions, ...]
@@ -183,6 +207,7 @@ class RunConfig:
     outputs: tuple[Plugged, ...] = ()
     bridges: tuple[Plugged, ...] = ()
     folder: Path = Path()
+    place: Callable[[int], str] = field(default=lambda k: f"feed {k + 1}", compare=False)
 
     def __post_init__(self) -> None:
         if len({feed.pace == "fast" for feed in self.feeds}) > 1:
@@ -190,6 +215,20 @@ class RunConfig:
                 "some feeds have pace fast and some have not: what lives by the clock cannot wait "
                 "for what does not; give all of them one pace"
             )
+
+    @property
+    def live(self) -> bool:
+        """Whether ticks keep coming whatever the sources do."""
+        return all(feed.pace != "fast" for feed in self.feeds)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the feeds."""
+        return tuple(feed.name for feed in self.feeds)
+
+    def feed(self, name: str) -> FeedOptions:
+        """Return the feed of that name."""
+        return next(feed for feed in self.feeds if feed.name == name)
 
     def stream(self, feed: FeedOptions) -> StreamConfig:
         """Return what the stream of a feed is asked to do."""

@@ -6,7 +6,7 @@ arguments.
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from streammer.errors import UsageError
@@ -83,6 +83,11 @@ class StreamConfig:
     silence_dbfs: float = -70.0
     smoothing_s: float = 0.0
     gain_db: float = 0.0
+
+    def goes_on_as(self, other: "StreamConfig") -> bool:
+        """Return whether a stream may become another while it goes on (see `Stream.configure`)."""
+        own = other.silence_dbfs, other.smoothing_s, other.gain_db
+        return other == replace(self, silence_dbfs=own[0], smoothing_s=own[1], gain_db=own[2])
 
     def __post_init__(self) -> None:
         check_stream_name(self.name)

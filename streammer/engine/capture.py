@@ -7,6 +7,7 @@ not, loses samples in its own ring and counts them.
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -91,6 +92,8 @@ class ThreadedCapture:
         self._waiting_s = 0.0
         self._changed = threading.Condition()
         self._stop = threading.Event()
+        self._wanted_s = 0.0
+        self._wake: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="streammer-capture", daemon=True)
 
     def open(self) -> SourceInfo:
@@ -109,14 +112,56 @@ class ThreadedCapture:
         with self._changed:
             if not self._changed.wait_for(lambda: self._items, max(0.0, timeout_s)):
                 return None
-            item = self._items.popleft()
-            if isinstance(item, Arrival):
-                # Counted anew from nothing each time it runs empty: no error adds up.
-                self._waiting_s = self._waiting_s - item.seconds if self._items else 0.0
-            self._changed.notify_all()
+            item = self._pop()
         if isinstance(item, BaseException):
             raise item
         return item
+
+    def take(self, limit_s: float) -> list[Arrival | SourceEnd]:
+        """Return what waits: blocks that follow without a break, up to `limit_s`, or the end."""
+        taken: list[Arrival | SourceEnd] = []
+        with self._changed:
+            while self._items and limit_s > 0.0:
+                item = self._items[0]
+                if taken and not (isinstance(item, Arrival) and _follows(item, taken[0])):
+                    break
+                self._pop()
+                if isinstance(item, BaseException):
+                    raise item
+                taken.append(item)
+                limit_s -= item.seconds if isinstance(item, Arrival) else limit_s
+        return taken
+
+    def _pop(self) -> "Arrival | SourceEnd | BaseException":
+        item = self._items.popleft()
+        if isinstance(item, Arrival):
+            # Counted anew from nothing each time it runs empty: no error adds up.
+            self._waiting_s = self._waiting_s - item.seconds if self._items else 0.0
+        self._changed.notify_all()
+        return item
+
+    def wake_when(self, wanted_s: float, wake: Callable[[], None]) -> None:
+        """Call `wake`, once, as soon as that much sound waits, or the end; maybe here and now.
+
+        It is called with the lock of this capture held, from any thread.
+        """
+        with self._changed:
+            self._wanted_s, self._wake = wanted_s, wake
+            self._wake_if_wanted()
+
+    def wake_now(self) -> bool:
+        """Return whether anything waits; whoever is to be woken is, however little it is."""
+        with self._changed:
+            self._wanted_s = 0.0
+            self._wake_if_wanted()
+            return bool(self._items)
+
+    def _wake_if_wanted(self) -> None:
+        if self._wake is None or not self._items:
+            return
+        if self._waiting_s >= self._wanted_s or not isinstance(self._items[-1], Arrival):
+            wake, self._wake = self._wake, None
+            wake()
 
     def close(self) -> None:
         """Stop the thread and close the source, which ends a read that waits."""
@@ -149,3 +194,10 @@ class ThreadedCapture:
             if isinstance(item, Arrival):
                 self._waiting_s += item.seconds
             self._changed.notify_all()
+            self._wake_if_wanted()
+
+
+def _follows(item: Arrival, first: "Arrival | SourceEnd") -> bool:
+    """Return whether a block goes on where those before it ended."""
+    same = isinstance(first, Arrival) and item.info == first.info
+    return same and not item.block.lost and not item.block.discontinuity

@@ -5,9 +5,10 @@ streaming resampler per distinct rate, front ends. Step s ends at exactly ``(s +
 whatever the block sizes, and its features are bit-identical for every partition of the signal.
 """
 
+import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,6 @@ __all__ = [
 ]
 
 Float32 = npt.NDArray[np.float32]
-_T = TypeVar("_T", bound=np.generic)
 
 CLIP_AT = 0.999
 """Magnitude from which a sample counts as clipped."""
@@ -81,6 +81,8 @@ class StreamPipeline:
         Time between estimates [s].
     select : tuple of int, or None
         Channels that are averaged, from 1; None means all.
+    gain_db : float
+        What the mono sound is amplified by, after clipping was looked for [dB].
     first_index, position : int
         Index of the first step and position of the first sample, at this rate: a source that comes
         back at another rate goes on counting.
@@ -107,6 +109,7 @@ class StreamPipeline:
         specs: Sequence[FrontEndSpec],
         step_s: float,
         select: tuple[int, ...] | None = None,
+        gain_db: float = 0.0,
         first_index: int = 0,
         position: int = 0,
     ) -> None:
@@ -122,10 +125,14 @@ class StreamPipeline:
         self.step_s = step_s
         self.nonfinite_samples = 0
         self.clipped_samples = 0
+        self.gain_db = gain_db
         self._columns = None if select is None else [c - 1 for c in select]
         self._frames_per_step = {spec: spec.frames_per_step(step_s) for spec in specs}
         self._resamplers = {spec.sr: Resampler(sr, spec.sr) for spec in specs}
         self._front_ends = {spec: FrontEnd(spec) for spec in specs}
+        self._frames = {spec: _Frames(spec, n) for spec, n in self._frames_per_step.items()}
+        self._mono = np.empty(math.ceil(step_s * sr) + 1, np.float32)
+        self._portion = round(PORTION_S * sr)
         self._index = first_index
         self._position = position
         # Measured here, before a loop runs: it takes some milliseconds the first time.
@@ -140,7 +147,12 @@ class StreamPipeline:
     @property
     def waiting(self) -> bool:
         """Whether a whole step was input that only more sound, or `flush`, will let out."""
-        return self._segment_length >= self._boundary(self._index)
+        return bool(self._levels)
+
+    @property
+    def missing(self) -> int:
+        """Samples that are missing for the step that is gathered; 0 while one is `waiting`."""
+        return 0 if self._levels else self._size - self._filled
 
     @property
     def next_index(self) -> int:
@@ -159,18 +171,16 @@ class StreamPipeline:
                 f"block has shape {samples.shape}, expected (n, {self.channels}): "
                 "give samples by channels"
             )
-        chosen, clipped = self._clean(samples)
-        self._append(downmix(chosen), clipped)
         steps: list[StepInput] = []
-        # Frames go side by side, but not all of a step's: little is left to do at its end.
-        if sum(map(len, self._pending)) >= PORTION_S * self.sr:
-            self._transform()
-        while self.waiting:
-            before = self._index
-            self._transform()
-            steps.extend(self._collect())
-            if self._index == before:
-                break
+        at = 0
+        while at < len(samples):
+            part = samples[at : at + self._size - self._filled]
+            at += len(part)
+            self._append(part)
+            # Frames go side by side, but not all of a step's: little is left to do at its end.
+            if self._levels or self._filled - self._transformed >= self._portion:
+                self._transform()
+                steps += self._collect()
         return steps
 
     def skip(self, lost: int) -> list[StepInput]:
@@ -197,8 +207,7 @@ class StreamPipeline:
         """Drain the resamplers and return the whole steps; an unfinished one stays."""
         self._transform()
         for sr, resampler in self._resamplers.items():
-            tail = resampler.flush()
-            self._feed(sr, tail)
+            self._feed(sr, resampler.flush())
         return self._collect()
 
     # A segment goes from the start, or from a break in the sound, to the next. Positions within it
@@ -207,11 +216,13 @@ class StreamPipeline:
     def _begin(self) -> None:
         self._origin_index = self._index
         self._origin_position = self._position
-        self._segment_length = 0
+        self._size = self._boundary(self._index)  # of the step that is gathered
+        self._filled = self._transformed = 0  # samples of it that are there, and that went on
+        self._clipped_in_step = 0
         self._fresh = True
-        self._pending: list[Float32] = []
-        self._level_parts: list[tuple[Float32, npt.NDArray[np.bool_]]] = []
-        self._queues: dict[FrontEndSpec, list[Float32]] = {s: [] for s in self._front_ends}
+        self._levels: deque[tuple[float, bool]] = deque()  # of steps whose frames still wait
+        for frames in self._frames.values():
+            frames.count = 0
         for resampler in self._resamplers.values():
             resampler.reset()
         for front_end in self._front_ends.values():
@@ -222,52 +233,59 @@ class StreamPipeline:
         """Return the number of samples of this segment at which step `index` ends."""
         return round((index + 1 - self._origin_index) * self.step_s * self.sr)
 
-    def _clean(self, samples: Float32) -> tuple[Float32, npt.NDArray[np.bool_]]:
+    def _append(self, samples: Float32) -> None:
+        """Take samples of one step, and finish its sound if it is whole."""
         if self._columns is not None:
             samples = samples[:, self._columns]
-        chosen, lost = clean(np.ascontiguousarray(samples, np.float32))
-        self.nonfinite_samples += lost
-        clipped = np.abs(chosen) >= CLIP_AT
-        self.clipped_samples += int(np.count_nonzero(clipped))
-        return chosen, clipped
-
-    def _append(self, y: Float32, clipped: npt.NDArray[np.bool_]) -> None:
-        if not y.size:
-            return
-        self._pending.append(y)
-        self._level_parts.append((y, clipped))
-        self._segment_length += y.size
+        # Looking at both ends first is cheap, and NaN is within no bounds.
+        if not (samples.min() > -CLIP_AT and samples.max() < CLIP_AT):
+            samples, lost = clean(np.ascontiguousarray(samples, np.float32))
+            self.nonfinite_samples += lost
+            clipped = int(np.count_nonzero(np.abs(samples) >= CLIP_AT))
+            self.clipped_samples += clipped
+            self._clipped_in_step += clipped
+        y = downmix(samples)
+        if self.gain_db:
+            y *= np.float32(10.0 ** (self.gain_db / 20.0))
+        end = self._filled + y.size
+        self._mono[self._filled : end] = y
+        self._filled = end
         self._position += y.size
+        if end == self._size:
+            self._transform()
+            self._levels.append(self._level(samples.shape[1]))
+            self._filled = self._transformed = self._clipped_in_step = 0
+            index = self._index + len(self._levels)
+            self._size = self._boundary(index) - self._boundary(index - 1)
+
+    def _level(self, channels: int) -> tuple[float, bool]:
+        clipping = self._clipped_in_step > CLIPPING_SHARE * channels * self._size
+        return level_dbfs(self._mono[: self._size]), clipping
 
     def _transform(self) -> None:
-        if not self._pending:
+        if self._transformed == self._filled:
             return
-        y = np.concatenate(self._pending)
-        self._pending = []
+        y = self._mono[self._transformed : self._filled]
+        self._transformed = self._filled
         for sr, resampler in self._resamplers.items():
             self._feed(sr, resampler.push(y))
 
     def _feed(self, sr: int, y: Float32) -> None:
         for spec, front_end in self._front_ends.items():
             if spec.sr == sr:
-                frames = front_end.push(y)
-                if len(frames):
-                    self._queues[spec].append(np.array(frames, np.float32))
+                self._frames[spec].take_in(front_end, y)
 
     def _collect(self) -> list[StepInput]:
         steps: list[StepInput] = []
-        while self.waiting and all(
-            sum(map(len, queue)) >= self._frames_per_step[spec]
-            for spec, queue in self._queues.items()
-        ):
-            y, clipped = self._take_level()
+        while self._levels and all(frames.whole for frames in self._frames.values()):
+            level, clipping = self._levels.popleft()
             steps.append(
                 StepInput(
                     index=self._index,
                     end=self._origin_position + self._boundary(self._index),
-                    features={spec: self._take_frames(spec) for spec in self._queues},
-                    level_dbfs=level_dbfs(y),
-                    clipping=float(clipped.mean()) > CLIPPING_SHARE,
+                    features={spec: frames.take() for spec, frames in self._frames.items()},
+                    level_dbfs=level,
+                    clipping=clipping,
                     fresh=self._fresh,
                 )
             )
@@ -275,20 +293,31 @@ class StreamPipeline:
             self._index += 1
         return steps
 
-    def _take_frames(self, spec: FrontEndSpec) -> Float32:
-        n = self._frames_per_step[spec]
-        frames = _joined(self._queues[spec])
-        self._queues[spec] = [frames[n:]] if len(frames) > n else []
-        return frames[:n]
 
-    def _take_level(self) -> tuple[Float32, npt.NDArray[np.bool_]]:
-        n = self._boundary(self._index) - self._boundary(self._index - 1)
-        y = _joined([part[0] for part in self._level_parts])
-        clipped = _joined([part[1] for part in self._level_parts])
-        self._level_parts = [(y[n:], clipped[n:])]
-        return y[:n], clipped[:n]
+class _Frames:
+    """Frames of one front end that wait for their step to be whole.
 
+    Sound comes a step at most at a time and whole steps leave at once: there is room for three.
+    """
 
-def _joined(parts: list[npt.NDArray[_T]]) -> npt.NDArray[_T]:
-    # A single long part is not copied: a whole file may come as one block.
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    def __init__(self, spec: FrontEndSpec, per_step: int) -> None:
+        self.count = 0
+        self._per_step = per_step
+        self._rows = np.empty((3 * per_step + 1, spec.n_bins), np.float32)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the frames of a step are there."""
+        return self.count >= self._per_step
+
+    def take_in(self, front_end: FrontEnd, y: Float32) -> None:
+        """Add the frames that these samples complete."""
+        self.count += len(front_end.push(y, self._rows[self.count :]))
+
+    def take(self) -> Float32:
+        """Return the frames of a step [shape=(frames, bins)]."""
+        n = self._per_step
+        taken = self._rows[:n].copy()
+        self._rows[: self.count - n] = self._rows[n : self.count]
+        self.count -= n
+        return taken

@@ -7,7 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from streammer.config import StreamConfig
 from streammer.estimate import Quadrant, State, quadrant_of
+from streammer.inference.backends import LoadedModel, common_step_s
 
 __all__ = [
     "Gate",
@@ -18,6 +20,7 @@ __all__ = [
     "gate",
     "init_post",
     "post_degraded",
+    "post_params",
     "post_step",
 ]
 
@@ -112,6 +115,22 @@ class Gate:
 
     reset: bool
     step: bool
+
+
+def post_params(config: StreamConfig, models: Sequence[LoadedModel]) -> PostParams:
+    """Return what the post-processing of a stream with these models knows beforehand."""
+    prior_sd: dict[str, float] = {}
+    for loaded in models:
+        for axis, prior in loaded.model.prior.items():
+            prior_sd.setdefault(axis, prior.sd)
+    return PostParams(
+        step_s=common_step_s(models),
+        outputs=frozenset(name for m in models for name in m.model.outputs),
+        prior_sd=prior_sd,
+        warmup_s=max(m.model.warmup_s for m in models),
+        silence_dbfs=config.silence_dbfs,
+        smoothing_s=config.smoothing_s,
+    )
 
 
 def init_post(params: PostParams) -> PostState:

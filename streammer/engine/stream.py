@@ -14,11 +14,11 @@ from streammer.engine.load import Load
 from streammer.engine.pipeline import HOLE_FILLED_S, StepInput, StreamPipeline
 from streammer.engine.post import (
     Gate,
-    PostParams,
     combine,
     gate,
     init_post,
     post_degraded,
+    post_params,
     post_step,
 )
 from streammer.engine.stamps import Stamps
@@ -43,11 +43,14 @@ class Due:
         Unix time at which its last sample was captured [s].
     t_due : float
         Monotonic time at which it could first be computed [s].
+    lost_samples : int
+        Samples lost up to the block that completed it.
     """
 
     step: StepInput
     t_capture: float
     t_due: float
+    lost_samples: int
 
 
 class Stream:
@@ -110,6 +113,7 @@ class Stream:
             dict.fromkeys(spec for m in models for spec in m.model.front_ends.values())
         )
         self._pipeline = self._new_pipeline(info)
+        self._latency_samples = round(self._pipeline.latency_s * info.sr)
         self._stamps = Stamps(info.sr)
         self._gap = False  # whether sound was left out before the next block
         self._nonfinite_before = 0
@@ -136,6 +140,12 @@ class Stream:
         """Sound input or known to be lost, unfinished step included [s]."""
         return self._pipeline.position / self.info.sr
 
+    def configure(self, config: StreamConfig) -> None:
+        """Change what can be changed while the stream goes on: silence, smoothing and gain."""
+        self.config = config
+        self._params = post_params(config, self.models)
+        self._pipeline.gain_db = config.gain_db
+
     def accepts(self, info: SourceInfo) -> bool:
         """Return whether what a source delivers can be used; if not, `unusable` says why."""
         wanted = max(self.config.select or (1,))
@@ -147,8 +157,14 @@ class Stream:
         self._gap |= bool(self.unusable)
         return not self.unusable
 
-    def ingest(self, block: Block, info: SourceInfo) -> list[Due]:
-        """Take a block and return the steps it completes, in order."""
+    @property
+    def wanted_s(self) -> float:
+        """Sound that is missing for the step that is gathered; 0 while only its end waits [s]."""
+        return self._pipeline.missing / self.info.sr
+
+    def ingest(self, blocks: Sequence[Block], info: SourceInfo) -> list[Due]:
+        """Take blocks that follow without a break, and return the steps they complete, in order."""
+        block = blocks[0]
         changed = (info.sr, info.channels) != (self.info.sr, self.info.channels)
         broken = self._gap or block.lost > HOLE_FILLED_S * info.sr
         # A loss has the count of what lies between.
@@ -162,12 +178,18 @@ class Stream:
             self._pipeline.restart(block.lost)
         self.info = info
         self.lost_samples += block.lost
-        filled = [] if changed or broken else self._pipeline.skip(block.lost)
-        steps = filled + self._pipeline.push(block.samples)
-        self._stamps.add(self._pipeline.position, block.t_capture, block.t_arrival)
+        steps = [] if changed or broken else self._pipeline.skip(block.lost)
+        ends = []
+        for block in blocks:
+            steps += self._pipeline.push(block.samples)
+            ends.append(self._pipeline.position)
+            self._stamps.add(ends[-1], block.t_capture, block.t_arrival)
         for step in steps:
+            # What let the step out of the resampler came at most this much after its end.
+            out = step.end + self._latency_samples
+            let_out = next((b for b, end in zip(blocks, ends, strict=True) if end >= out), block)
             stamp = self._stamps.before(step.end)
-            done.append(Due(step, stamp.t_capture, block.t_arrival))
+            done.append(Due(step, stamp.t_capture, let_out.t_arrival, self.lost_samples))
         return done
 
     def flush(self) -> list[Due]:
@@ -175,7 +197,9 @@ class Stream:
         if not self._pipeline.waiting:
             return []
         steps = [(step, self._stamps.before(step.end)) for step in self._pipeline.flush()]
-        return [Due(step, stamp.t_capture, stamp.t_arrival) for step, stamp in steps]
+        return [
+            Due(step, stamp.t_capture, stamp.t_arrival, self.lost_samples) for step, stamp in steps
+        ]
 
     def gate(self, step: StepInput) -> Gate:
         """Return whether the models are reset before this step and whether they are stepped."""
@@ -200,7 +224,7 @@ class Stream:
         self.t_audio_s = (step.index + 1) * self.step_s
         self.t_capture = due.t_capture
         self._level_dbfs = step.level_dbfs
-        return self._estimate(due.t_due)
+        return self._estimate(due.t_due, due.lost_samples)
 
     def tick_degraded(self, t_due: float) -> MoodEstimate:
         """Make a tick without sound: the last mood, less and less sure."""
@@ -208,12 +232,12 @@ class Stream:
         self.state = "degraded"
         self.degraded_ticks += 1
         self._level_dbfs = LEVEL_FLOOR_DBFS
-        return self._estimate(t_due)
+        return self._estimate(t_due, self.lost_samples)
 
     def end(self) -> MoodEstimate:
         """Return the last message of the epoch."""
         self.state = "ended"
-        return self._estimate(self._clock.monotonic())
+        return self._estimate(self._clock.monotonic(), self.lost_samples)
 
     def status_is_due(self) -> bool:
         """Return whether a status is to be sent now: every 5 s, and when the state changes."""
@@ -273,7 +297,7 @@ class Stream:
         """Give the slots back, once."""
         self._release.close()
 
-    def _estimate(self, t_due: float) -> MoodEstimate:
+    def _estimate(self, t_due: float, lost_samples: int) -> MoodEstimate:
         # Rounded here, once: the bus, files and Python programs carry the same numbers.
         values: dict[str, Any] = {
             **asdict(self._post.mood),
@@ -290,7 +314,7 @@ class Stream:
             quadrant=self._post.quadrant,
             state=self.state,
             model=self.model_name,
-            lost_samples=self.lost_samples,
+            lost_samples=lost_samples,
             **rounded(values),
         )
         self.seq += 1
@@ -301,7 +325,7 @@ class Stream:
     ) -> StreamPipeline:
         return StreamPipeline(
             info.sr, info.channels, self._specs, self.step_s, self.config.select,
-            first_index, position,
+            self.config.gain_db, first_index, position,
         )  # fmt: skip
 
     def _change_source(self, info: SourceInfo) -> None:
@@ -312,23 +336,8 @@ class Stream:
         self._clipped_before += old.clipped_samples
         position = round(old.position * info.sr / old.sr)
         self._pipeline = self._new_pipeline(info, old.next_index, position)
+        self._latency_samples = round(self._pipeline.latency_s * info.sr)
         self._stamps = Stamps(info.sr)
-
-
-def post_params(config: StreamConfig, models: Sequence[LoadedModel]) -> PostParams:
-    """Return what the post-processing of a stream with these models knows beforehand."""
-    prior_sd: dict[str, float] = {}
-    for loaded in models:
-        for axis, prior in loaded.model.prior.items():
-            prior_sd.setdefault(axis, prior.sd)
-    return PostParams(
-        step_s=common_step_s(models),
-        outputs=frozenset(name for m in models for name in m.model.outputs),
-        prior_sd=prior_sd,
-        warmup_s=max(m.model.warmup_s for m in models),
-        silence_dbfs=config.silence_dbfs,
-        smoothing_s=config.smoothing_s,
-    )
 
 
 def _acquired(loaded: LoadedModel, slots: ExitStack) -> int:

@@ -17,17 +17,17 @@ from tests.sounds import make_song
 class Held:
     """A source, a bus and a backend that write down what is given back."""
 
-    def __init__(self, models, *, fails=(), script=None, slots=1):
+    def __init__(self, models, *, fails=(), script=None, slots=1, config=None):
         self.log = []
         clock = FakeClock()
-        source = Scripted(blocks(make_song(1.2)) if script is None else script, clock)
+        self.source = source = Scripted(blocks(make_song(1.2)) if script is None else script, clock)
         source.close = lambda: self.note("source", fails)
         bus = Bus()
         heard = bus.publish
         bus.publish = lambda e: self.note("ended", fails) if e.state == "ended" else heard(e)
         self.models = [replace(m, backend=self.counted(m.backend, fails)) for m in models] * slots
         self.engine = Engine(
-            source, StreamConfig(), self.models, pace="live",
+            source, config or StreamConfig(), self.models, pace="live",
             publisher=bus, clock=clock, capture=DirectCapture,
         )  # fmt: skip
 
@@ -76,7 +76,7 @@ def test_a_stream_that_cannot_begin_gives_back_what_it_holds(models):
 
 def test_a_source_that_raises_on_the_way_leaves_nothing_open(models):
     held = Held(models)
-    source, script = held.engine._source, iter(blocks(make_song(0.6)))
+    source, script = held.source, iter(blocks(make_song(0.6)))
 
     def read(timeout_s):
         for _, samples, _ in script:
@@ -119,8 +119,7 @@ def test_a_source_that_was_closed_has_not_failed(models):
 
 
 def test_a_channel_that_does_not_exist_gives_no_slot_away(models):
-    held = Held(models)
-    held.engine._config = StreamConfig(select=(3,))
+    held = Held(models, config=StreamConfig(select=(3,)))
     with pytest.raises(UsageError, match="channel 3"):
         held.engine.run()
     assert held.log == ["source"]
