@@ -40,6 +40,18 @@ Examples:
   ffmpeg -i in.mkv -f f32le -ac 2 -ar 44100 - | streammer listen - --rate 44100 --channels 2
 """
 
+_RUN = """\
+Examples:
+
+  streammer run --print-example > venue.toml
+
+  streammer run venue.toml --check
+
+  streammer run venue.toml --watch
+
+  streammer run venue.toml --bind tcp://127.0.0.1:5581 --set stage.gain_db=6
+"""
+
 _WATCH = """\
 Examples:
 
@@ -77,6 +89,7 @@ COMMANDS = {
         "Estimate the mood of a microphone, file, URL or pipe, and publish it on the bus.",
         _LISTEN,
     ),
+    "run": ("Run many inputs in one process, each a stream on the bus.", _RUN),
     "watch": ("Follow a stream of the bus from another terminal or program.", _WATCH),
     "bridge": ("Send the mood to lights and screens.", bridge_help.EPILOGUE),
     "label": ("Estimate the mood of many files or folders, as a table.", _LABEL),

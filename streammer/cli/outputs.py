@@ -4,11 +4,12 @@ Each has a queue and a writer of its own, so that none holds up the stream, the 
 """
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from streammer.cli.messages import complain, inform, said_aside, undash
 from streammer.errors import OutputError, UsageError
@@ -46,6 +47,14 @@ class Picture(Protocol):
         ...
 
 
+class _Lines(NamedTuple):
+    """A writer of lines, the stream whose lines it gets (None: all), and its file."""
+
+    writer: Writer[MoodEstimate]
+    stream: str | None
+    path: Path | None
+
+
 class Outputs:
     """Where the estimates of a run go; a context manager.
 
@@ -77,7 +86,8 @@ class Outputs:
         self._waiting = waiting
         self._left = others
         self._last: OutputError | None = None
-        self._lines: list[Writer[MoodEstimate]] = []
+        self._dropped_before = 0  # by what was left on the way
+        self._lines: list[_Lines] = []
         self._picture: Writer[MoodEstimate | str] | None = None
         self._shown: _Shown | None = None
         self._stack = ExitStack()
@@ -97,8 +107,8 @@ class Outputs:
         finally:
             self._stack.close()
 
-    def add_log(self, path: Path) -> None:
-        """Append lines of JSON to a file.
+    def add_log(self, path: Path, stream: str | None = None) -> None:
+        """Append lines of JSON to a file: all, or those of one stream.
 
         Raises
         ------
@@ -110,7 +120,19 @@ class Outputs:
                 "--jsonl - names no file: estimates go to stdout by themselves where that is not "
                 "a terminal; name a file, such as --jsonl mood.jsonl"
             )
-        self._add(LogFile(path, self._lose, inform), "log")
+        self._add(LogFile(path, self._lose, inform), "log", stream, path)
+
+    def drop_log(self, path: Path, stream: str | None = None) -> None:
+        """Write what waits for a file, and leave it."""
+        for lines in self._lines:
+            if (lines.path, lines.stream) == (path, stream):
+                self._lines.remove(lines)
+                self._dropped_before += lines.writer.dropped
+                self._left -= 1
+                lines.writer.end()
+                # Not here: its disk may stand still.
+                threading.Thread(target=lines.writer.close, daemon=True).start()
+                return
 
     def add_lines(self) -> None:
         """Write lines of JSON to stdout; their reader's end is the end of the run."""
@@ -124,8 +146,9 @@ class Outputs:
 
     def put(self, estimate: MoodEstimate) -> None:
         """Give an estimate to every output."""
-        for writer in self._lines:
-            writer.put(estimate)
+        for lines in self._lines:
+            if lines.stream is None or lines.stream == estimate.stream:
+                lines.writer.put(estimate)
         if self._picture is not None:
             self._picture.put(estimate)
 
@@ -137,7 +160,7 @@ class Outputs:
     @property
     def dropped_lines(self) -> int:
         """Lines that the outputs were too slow to take, or could not take at all."""
-        return sum(writer.dropped for writer in self._lines)
+        return self._dropped_before + sum(lines.writer.dropped for lines in self._lines)
 
     def close(self) -> None:
         """Write what waits, for a while, and leave the outputs.
@@ -147,7 +170,9 @@ class Outputs:
         OutputError
             If none was left, nor anything else that would have made it worth while to go on.
         """
-        writers: list[Writer[MoodEstimate] | Writer[MoodEstimate | str]] = [*self._lines]
+        writers: list[Writer[MoodEstimate] | Writer[MoodEstimate | str]] = [
+            lines.writer for lines in self._lines
+        ]
         if self._picture is not None:
             writers.append(self._picture)
         for writer in writers:
@@ -158,8 +183,14 @@ class Outputs:
         if last is not None:
             raise last
 
-    def _add(self, target: Target[MoodEstimate], name: str) -> None:
-        self._lines.append(Writer(target, name, waiting=self._waiting))
+    def _add(
+        self,
+        target: Target[MoodEstimate],
+        name: str,
+        stream: str | None = None,
+        path: Path | None = None,
+    ) -> None:
+        self._lines.append(_Lines(Writer(target, name, waiting=self._waiting), stream, path))
         self._left += 1
 
     def _lose(self, error: OutputError) -> None:

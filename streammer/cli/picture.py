@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.segment import Segment
 from rich.style import Style
 
+from streammer.cli.canvas import ASCII, BOLD, DIM, NOW, SPREAD, STATE_STYLES, UNICODE, Canvas
 from streammer.cli.words import clock_time, in_one_line, mood_words, state_words
-from streammer.estimate import MoodEstimate, State
+from streammer.estimate import MoodEstimate
 
 __all__ = ["MIN_COLUMNS", "MIN_ROWS", "TRAIL", "Layout", "Screen", "render"]
 
@@ -27,43 +27,6 @@ _MAX_COLUMNS, _MAX_ROWS = 240, 70
 _AROUND_PLANE = 6
 _PANEL_WIDTH = 42
 _MAX_BAR = 61
-
-_STATE_STYLES: dict[State, Style] = {
-    "ended": Style(dim=True),
-    "degraded": Style(color="red", bold=True),
-    "silent": Style(color="blue", bold=True),
-    "warming": Style(color="cyan", bold=True),
-    "clipping": Style(color="yellow", bold=True),
-    "live": Style(color="green", bold=True),
-}
-_DIM = Style(dim=True)
-_BOLD = Style(bold=True)
-_NOW = Style(color="bright_yellow", bold=True)
-_SPREAD = Style(color="yellow")
-_NONE = Style.null()
-
-
-@dataclass(frozen=True)
-class _Glyphs:
-    """What the picture is drawn with."""
-
-    horizontal: str
-    vertical: str
-    cross: str
-    left: str
-    right: str
-    corners: str
-    now: str
-    trail: str  # oldest first
-    spread_horizontal: str
-    spread_vertical: str
-    filled: str
-    empty: str
-    plus_minus: str
-
-
-_UNICODE = _Glyphs("─", "│", "┼", "├", "┤", "┌┐└┘", "●", "··∙•", "━", "┃", "█", "░", "±")
-_ASCII = _Glyphs("-", "|", "+", "|", "|", "++++", "@", "..oo", "=", "!", "#", ".", "+-")
 
 
 @dataclass(frozen=True)
@@ -114,21 +77,21 @@ class Screen:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines, in what the console's encoding can say."""
         layout = Layout.fit(options.max_width, options.size.height)
-        glyphs = _ASCII if options.ascii_only else _UNICODE
+        glyphs = ASCII if options.ascii_only else UNICODE
         mood = self.history[-1] if self.history else None
         if layout is None:
             width, height = max(1, options.max_width - 1), max(1, options.size.height - 1)
-            canvas = _Canvas(glyphs, width, height)
+            canvas = Canvas(glyphs, width, height)
             for row, text in enumerate(_few_words(mood, self.notice, self.where)):
                 canvas.put(row, 0, text)
         else:
-            canvas = _Canvas(glyphs, layout.width, layout.height)
+            canvas = Canvas(glyphs, layout.width, layout.height)
             _draw_plane(canvas, layout, self.history)
             if mood is not None:
                 _draw_panel(canvas, layout, mood, past=bool(self.notice))
-            canvas.put(layout.height - 2, 1, self.notice, _BOLD)
-            canvas.put(layout.height - 1, 1, self.where[: layout.width - 16], _DIM)
-            canvas.put(layout.height - 1, layout.width - 12, "Ctrl-C ends", _DIM)
+            canvas.put(layout.height - 2, 1, self.notice, BOLD)
+            canvas.put(layout.height - 1, 1, self.where[: layout.width - 16], DIM)
+            canvas.put(layout.height - 1, layout.width - 12, "Ctrl-C ends", DIM)
         yield from canvas.segments()
 
 
@@ -161,58 +124,23 @@ def _few_words(mood: MoodEstimate | None, notice: str, where: str) -> Iterator[s
     yield where
 
 
-class _Canvas:
-    """A grid of cells with a style each; what falls outside is not drawn."""
-
-    def __init__(self, glyphs: _Glyphs, width: int, height: int) -> None:
-        self.glyphs = glyphs
-        self._width, self._height = width, height
-        self._cells = [[(" ", _NONE)] * width for _ in range(height)]
-
-    def put(self, row: int, column: int, text: str, style: Style = _NONE) -> None:
-        """Write `text`, printable and narrow, from a cell on."""
-        for offset, char in enumerate(text):
-            if 0 <= row < self._height and 0 <= column + offset < self._width:
-                self._cells[row][column + offset] = (self._shown(char), style)
-
-    def segments(self) -> RenderResult:
-        """Yield the grid line by line."""
-        for row in self._cells:
-            run, style = "", _NONE
-            for char, cell_style in row:
-                if cell_style is not style and run:
-                    yield Segment(run, style)
-                    run = ""
-                run, style = run + char, cell_style
-            yield Segment(run, style)
-            yield Segment.line()
-
-    def _shown(self, char: str) -> str:
-        # A name from the wire may hold anything: control sequences, wide characters.
-        narrow = char.isprintable() and (char.isascii() or ord(char) < 0x300 or char in _DRAWN)
-        return char if narrow and (char.isascii() or self.glyphs is _UNICODE) else "?"
-
-
-_DRAWN = set("".join(vars(_UNICODE).values()))
-
-
-def _draw_plane(canvas: _Canvas, layout: Layout, history: Sequence[MoodEstimate]) -> None:
+def _draw_plane(canvas: Canvas, layout: Layout, history: Sequence[MoodEstimate]) -> None:
     """Draw the plane of valence (to the right) and arousal (upwards), and the way the mood took."""
     g, top, left = canvas.glyphs, 2, 2
     bottom, right = top + layout.rows - 1, left + layout.columns - 1
     middle, centre = (top + bottom) // 2, (left + right) // 2
-    canvas.put(0, centre - 4, "energetic", _DIM)
-    canvas.put(bottom + 2, centre - 2, "calm", _DIM)
+    canvas.put(0, centre - 4, "energetic", DIM)
+    canvas.put(bottom + 2, centre - 2, "calm", DIM)
     for column in range(left, right + 1):
         for row in (top - 1, middle, bottom + 1):
-            canvas.put(row, column, g.horizontal, _DIM)
+            canvas.put(row, column, g.horizontal, DIM)
     for row in range(top, bottom + 1):
         for column in (left - 1, centre, right + 1):
-            canvas.put(row, column, g.vertical, _DIM)
+            canvas.put(row, column, g.vertical, DIM)
     places = ((top - 1, left - 1), (top - 1, right + 1), (bottom + 1, left - 1))
     for corner, (row, column) in zip(g.corners, (*places, (bottom + 1, right + 1)), strict=True):
-        canvas.put(row, column, corner, _DIM)
-    canvas.put(middle, centre, g.cross, _DIM)
+        canvas.put(row, column, corner, DIM)
+    canvas.put(middle, centre, g.cross, DIM)
     for name, row, column in (
         ("Q2 tense", top, left + 1),
         ("excited Q1", top, right - 10),
@@ -221,11 +149,11 @@ def _draw_plane(canvas: _Canvas, layout: Layout, history: Sequence[MoodEstimate]
         ("negative", middle + 1, left + 1),
         ("positive", middle + 1, right - 8),
     ):
-        canvas.put(row, column, name, _DIM)
+        canvas.put(row, column, name, DIM)
     _draw_way(canvas, layout, history)
 
 
-def _draw_way(canvas: _Canvas, layout: Layout, history: Sequence[MoodEstimate]) -> None:
+def _draw_way(canvas: Canvas, layout: Layout, history: Sequence[MoodEstimate]) -> None:
     """Draw the moods of the last 20 s, and the last one with its uncertainty."""
     g = canvas.glyphs
 
@@ -238,72 +166,72 @@ def _draw_way(canvas: _Canvas, layout: Layout, history: Sequence[MoodEstimate]) 
     ]
     for age, point in zip(range(len(points) - 1, 0, -1), points, strict=False):
         mark = g.trail[min(3, 3 - age * 4 // TRAIL)] if age < TRAIL else g.trail[0]
-        canvas.put(*cell(*point), mark, _SPREAD)
+        canvas.put(*cell(*point), mark, SPREAD)
     m = history[-1] if history else None
     if m is None or m.valence is None or m.arousal is None:
         return
     row, column = cell(m.valence, m.arousal)
     _, first = cell(max(-1.0, m.valence - (m.sigma_valence or 0.0)), m.arousal)
     _, last = cell(min(1.0, m.valence + (m.sigma_valence or 0.0)), m.arousal)
-    canvas.put(row, first, g.spread_horizontal * (last - first + 1), _SPREAD)
+    canvas.put(row, first, g.spread_horizontal * (last - first + 1), SPREAD)
     first, _ = cell(m.valence, min(1.0, m.arousal + (m.sigma_arousal or 0.0)))
     last, _ = cell(m.valence, max(-1.0, m.arousal - (m.sigma_arousal or 0.0)))
     for between in range(first, last + 1):
-        canvas.put(between, column, g.spread_vertical, _SPREAD)
-    canvas.put(row, column, g.now, _NOW)
+        canvas.put(between, column, g.spread_vertical, SPREAD)
+    canvas.put(row, column, g.now, NOW)
 
 
-def _draw_panel(canvas: _Canvas, layout: Layout, m: MoodEstimate, *, past: bool) -> None:
+def _draw_panel(canvas: Canvas, layout: Layout, m: MoodEstimate, *, past: bool) -> None:
     """Write what the plane cannot show."""
     panel, width = layout.panel, layout.width
-    canvas.put(1, panel, m.stream[: layout.bar], _BOLD)
-    canvas.put(1, width - 10, clock_time(m.t_audio_s).rjust(9), _BOLD)
+    canvas.put(1, panel, m.stream[: layout.bar], BOLD)
+    canvas.put(1, width - 10, clock_time(m.t_audio_s).rjust(9), BOLD)
     _draw_axis(canvas, layout, 3, "valence", m.valence, m.sigma_valence)
     _draw_axis(canvas, layout, 6, "arousal", m.arousal, m.sigma_arousal)
     state = f"{m.state} (last estimate)" if past else f"{m.state}: {state_words(m)}"
     rows: list[tuple[str, str, Style]] = [
-        ("mood", mood_words(m), _BOLD),
-        ("state", state, _DIM if past else _STATE_STYLES[m.state]),
+        ("mood", mood_words(m), BOLD),
+        ("state", state, DIM if past else STATE_STYLES[m.state]),
     ]
     for row, (name, text, style) in enumerate(rows, start=9):
-        canvas.put(row, panel, name, _DIM)
+        canvas.put(row, panel, name, DIM)
         canvas.put(row, panel + 9, text, style)
-    canvas.put(12, panel, "level", _DIM)
+    canvas.put(12, panel, "level", DIM)
     canvas.put(12, panel + 9, f"{m.level_dbfs:6.1f} dBFS")
     filled = round(min(1.0, max(0.0, (m.level_dbfs + 60.0) / 60.0)) * 10)
-    canvas.put(12, panel + 22, canvas.glyphs.filled * filled, _STATE_STYLES["live"])
-    canvas.put(12, panel + 22 + filled, canvas.glyphs.empty * (10 - filled), _DIM)
+    canvas.put(12, panel + 22, canvas.glyphs.filled * filled, STATE_STYLES["live"])
+    canvas.put(12, panel + 22 + filled, canvas.glyphs.empty * (10 - filled), DIM)
     facts = [("lag", f"{m.lag_ms:6.1f} ms"), ("lost", f"{m.lost_samples:6d} samples")]
     for name, value in (("positive", m.p_positive), ("energetic", m.p_energetic)):
         if value is not None:
             facts.append((name, f"{value * 100.0:6.0f} %"))
     facts.append(("model", m.model))
     for row, (name, text) in enumerate(facts, start=13):
-        canvas.put(row, panel, name, _DIM)
+        canvas.put(row, panel, name, DIM)
         canvas.put(row, panel + 9 + (name == "energetic"), text[: width - panel - 10])
 
 
 def _draw_axis(
-    canvas: _Canvas, layout: Layout, row: int, name: str, value: float | None, sigma: float | None
+    canvas: Canvas, layout: Layout, row: int, name: str, value: float | None, sigma: float | None
 ) -> None:
     """Write a value with its uncertainty, and a bar from -1 to 1 that shows both."""
     g, panel, width = canvas.glyphs, layout.panel, layout.bar
-    canvas.put(row, panel, name, _DIM)
+    canvas.put(row, panel, name, DIM)
     if value is None:
         canvas.put(row, panel + 9, "not given by this model")
         return
     spread = "" if sigma is None else f" {g.plus_minus} {sigma:.2f}"
-    canvas.put(row, panel + 9, f"{value:+.2f}{spread}", _BOLD)
+    canvas.put(row, panel + 9, f"{value:+.2f}{spread}", BOLD)
 
     def cell(x: float) -> int:
         return panel + 3 + round((min(1.0, max(-1.0, x)) + 1.0) / 2.0 * (width - 1))
 
     bar = row + 1
-    canvas.put(bar, panel, "-1", _DIM)
-    canvas.put(bar, panel + 3, g.horizontal * width, _DIM)
-    canvas.put(bar, panel + 4 + width, "+1", _DIM)
-    canvas.put(bar, cell(0.0), g.cross, _DIM)
+    canvas.put(bar, panel, "-1", DIM)
+    canvas.put(bar, panel + 3, g.horizontal * width, DIM)
+    canvas.put(bar, panel + 4 + width, "+1", DIM)
+    canvas.put(bar, cell(0.0), g.cross, DIM)
     if sigma is not None:
         first, last = cell(value - sigma), cell(value + sigma)
-        canvas.put(bar, first, g.spread_horizontal * (last - first + 1), _SPREAD)
-    canvas.put(bar, cell(value), g.now, _NOW)
+        canvas.put(bar, first, g.spread_horizontal * (last - first + 1), SPREAD)
+    canvas.put(bar, cell(value), g.now, NOW)

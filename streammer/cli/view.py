@@ -7,18 +7,20 @@ four times a second; any other gets a line every five seconds.
 import sys
 from collections import deque
 from types import TracebackType
+from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from streammer.cli.outputs import Picture
 from streammer.cli.picture import TRAIL, Layout, render
+from streammer.cli.tiles import Tiles
 from streammer.cli.words import in_one_line
 from streammer.clock import Clock, SystemClock
 from streammer.estimate import MoodEstimate
 from streammer.system.unbuffered import unbuffered
 
-__all__ = ["LINE_EVERY_S", "REFRESH_S", "LineView", "LiveView", "view_for"]
+__all__ = ["LINE_EVERY_S", "REFRESH_S", "LineView", "LiveView", "Shown", "view_for"]
 
 REFRESH_S = 0.25
 """Shortest time between two pictures."""
@@ -27,12 +29,49 @@ LINE_EVERY_S = 5.0
 """Time between two lines where there is no picture [s]."""
 
 
-def view_for(where: str = "") -> Picture:
-    """Return the view that the terminal behind stdout can show; `where` is its bottom line."""
+class Shown(Protocol):
+    """What a picture shows."""
+
+    def take(self, estimate: MoodEstimate) -> None:
+        """Take an estimate in."""
+        ...
+
+    def picture(self, where: str, notice: str) -> RenderableType:
+        """Return the picture of what was taken in."""
+        ...
+
+
+class Trail:
+    """The last estimates of one stream."""
+
+    def __init__(self) -> None:
+        self._history: deque[MoodEstimate] = deque(maxlen=TRAIL)
+
+    def take(self, estimate: MoodEstimate) -> None:
+        """Take an estimate in; those of another epoch are of the past."""
+        if self._history and self._history[-1].epoch != estimate.epoch:
+            self._history.clear()
+        self._history.append(estimate)
+
+    def picture(self, where: str, notice: str) -> RenderableType:
+        """Return the plane with the mood and its way, and the numbers."""
+        return render(self._history, where, notice)
+
+
+def view_for(where: str = "", *, many: bool = False) -> Picture:
+    """Return the view that the terminal behind stdout can show.
+
+    Parameters
+    ----------
+    where : str
+        Its bottom line.
+    many : bool
+        Whether there are many streams: each is a tile, or a line.
+    """
     console = Console(file=unbuffered(sys.stdout), highlight=False)
     if console.is_dumb_terminal or Layout.fit(console.width, console.height) is None:
-        return LineView(where, console)
-    return LiveView(where, console)
+        return LineView(where, console, named=many)
+    return LiveView(where, console, shown=Tiles() if many else Trail())
 
 
 class LiveView:
@@ -42,6 +81,8 @@ class LiveView:
     ----------
     where : str
         See `render`.
+    shown : Shown, optional
+        What is shown; by default the trail of one stream.
     console : rich.console.Console, optional
         By default the terminal behind stdout, written to without a buffer.
     clock : Clock, optional
@@ -49,15 +90,20 @@ class LiveView:
     """
 
     def __init__(
-        self, where: str = "", console: Console | None = None, *, clock: Clock | None = None
+        self,
+        where: str = "",
+        console: Console | None = None,
+        *,
+        clock: Clock | None = None,
+        shown: Shown | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._where = where
         self._notice = ""
-        self._history: deque[MoodEstimate] = deque(maxlen=TRAIL)
+        self._shown = shown or Trail()
         self._drawn_at = float("-inf")
         self._live = Live(
-            render((), where),
+            self._shown.picture(where, ""),
             console=console or Console(file=unbuffered(sys.stdout), highlight=False),
             auto_refresh=False,
             vertical_overflow="crop",
@@ -80,9 +126,7 @@ class LiveView:
 
     def update(self, estimate: MoodEstimate) -> None:
         """Show an estimate; of many that come at once, the last is drawn."""
-        if self._history and self._history[-1].epoch != estimate.epoch:
-            self._history.clear()
-        self._history.append(estimate)
+        self._shown.take(estimate)
         if self._clock.monotonic() - self._drawn_at >= REFRESH_S:
             self._draw()
 
@@ -101,7 +145,7 @@ class LiveView:
 
     def _draw(self) -> None:
         self._drawn_at = self._clock.monotonic()
-        self._live.update(render(self._history, self._where, self._notice), refresh=True)
+        self._live.update(self._shown.picture(self._where, self._notice), refresh=True)
 
 
 class LineView:
@@ -111,13 +155,18 @@ class LineView:
     ----------
     where, console, clock
         As in `LiveView`.
+    named : bool
+        Whether there are many streams: each has its line, which begins with its name.
     """
 
-    def __init__(self, where: str, console: Console, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, where: str, console: Console, *, clock: Clock | None = None, named: bool = False
+    ) -> None:
         self._where = where
         self._console = console
         self._clock = clock or SystemClock()
-        self._shown_at = float("-inf")
+        self._named = named
+        self._shown_at: dict[str, float] = {}
 
     def __enter__(self) -> "LineView":
         self._print(self._where)
@@ -134,9 +183,10 @@ class LineView:
     def update(self, estimate: MoodEstimate) -> None:
         """Show an estimate if its turn has come."""
         now = self._clock.monotonic()
-        if now - self._shown_at >= LINE_EVERY_S:
-            self._shown_at = now
-            self._print(in_one_line(estimate))
+        if now - self._shown_at.get(estimate.stream, float("-inf")) >= LINE_EVERY_S:
+            self._shown_at[estimate.stream] = now
+            name = f"{estimate.stream}: " if self._named else ""
+            self._print(name + in_one_line(estimate))
 
     def note(self, notice: str) -> None:
         """Show a notice."""

@@ -60,7 +60,7 @@ def kind_of(source: str) -> SourceKind:
     """
     if not source:
         raise UsageError("the source is empty: expected mic, device:NAME, a file, a URL or -")
-    if source == "-":
+    if source == "-" or source.startswith("pcm:"):
         return "pcm"
     if source == "mic" or source.startswith("device:"):
         return "device"
@@ -98,7 +98,7 @@ def open_feed(
     Parameters
     ----------
     source : str or np.ndarray [shape=(n,) or (n, channels)]
-        mic, device:NAME, a path, a URL, '-' for raw PCM on stdin, or samples.
+        mic, device:NAME, a path, a URL, '-' for raw PCM on stdin, pcm:PATH, or samples.
     pace : str, optional
         'live': files, and pipes that run ahead, are held to the clock. 'fast': as fast as the
         source gives. By default arrays are fast, a pipe is taken as it comes, all else is live.
@@ -177,7 +177,8 @@ def open_source(
     Parameters
     ----------
     source : str or np.ndarray [shape=(n,) or (n, channels)]
-        mic, device:NAME, device:#INDEX, a path, a URL, '-' for raw PCM on stdin, or samples.
+        mic, device:NAME, device:#INDEX, a path, a URL, '-' for raw PCM on stdin, pcm:PATH for raw
+        PCM from a named pipe or file, or samples.
     sr : int
         Rate of an array [Hz]; arrays only.
     format, rate, channels
@@ -218,7 +219,7 @@ def open_source(
         from streammer.sources.pcm import PcmSource
 
         return PcmSource(
-            stdin,
+            stdin if source == "-" else _path_of(source.removeprefix("pcm:")),
             format="f32le" if format is None else format,
             rate=44100 if rate is None else rate,
             channels=2 if channels is None else channels,

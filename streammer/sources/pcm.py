@@ -4,9 +4,11 @@ import logging
 import os
 import queue
 import select
+import stat
 import sys
 import threading
 from difflib import get_close_matches
+from pathlib import Path
 from typing import IO, Any
 
 from streammer.audio.block import BLOCK, MIN_SR, Block, SourceEnd, SourceInfo
@@ -30,8 +32,9 @@ class PcmSource:
 
     Parameters
     ----------
-    stream : binary file, optional
-        By default the process's stdin.
+    stream : binary file or Path, optional
+        By default the process's stdin. A named pipe is heard whoever writes to it, and waits when
+        its writer goes: it has no end.
     format : str
         One of `FORMATS`.
     rate, channels : int
@@ -50,7 +53,7 @@ class PcmSource:
 
     def __init__(
         self,
-        stream: IO[bytes] | None,
+        stream: IO[bytes] | Path | None,
         *,
         format: str,
         rate: int,
@@ -74,7 +77,12 @@ class PcmSource:
         self._judge = PcmJudge(format, rate, channels)
         self._bytes: _Bytes | None = None
         self._closed = Latch(clock)
-        self.info = SourceInfo(sr=rate, channels=channels, name="stdin", clocked=False, kind="pcm")
+        self._name = str(stream) if isinstance(stream, Path) else "stdin"
+        self._opened: IO[bytes] | None = None
+        self._reading = threading.Lock()
+        self.info = SourceInfo(
+            sr=rate, channels=channels, name=self._name, clocked=False, kind="pcm"
+        )
 
     def open(self) -> SourceInfo:
         """Begin to read.
@@ -85,6 +93,8 @@ class PcmSource:
             If there is nothing to read from, or only a keyboard.
         """
         stream = self._stream
+        if isinstance(stream, Path):
+            stream = self._opened = _open_path(stream)
         if stream is None:
             if sys.stdin is None or sys.stdin.closed:
                 raise InputError("stdin is closed: pipe raw PCM into it")
@@ -99,6 +109,20 @@ class PcmSource:
 
     def read(self, timeout_s: float) -> Block | SourceEnd | None:
         """Return what has come, the end, or None if nothing came within `timeout_s`."""
+        with self._reading:
+            return self._read(timeout_s)
+
+    def close(self) -> None:
+        """End; a stream that was given stays open."""
+        self._closed.set()
+        if self._bytes is not None:
+            self._bytes.stop()
+        with self._reading:  # for a moment: what waits there looks at the latch
+            opened, self._opened = self._opened, None
+            if opened is not None:
+                opened.close()
+
+    def _read(self, timeout_s: float) -> Block | SourceEnd | None:
         if self._bytes is None:
             raise RuntimeError("read before open")
         until = self._clock.monotonic() + max(0.0, timeout_s)
@@ -107,7 +131,7 @@ class PcmSource:
             try:
                 data = self._bytes.read(BLOCK * self._frame - len(self._tail), min(left, _POLL_S))
             except OSError as error:
-                return SourceEnd("error", f"stdin cannot be read: {error.strerror or error}")
+                return SourceEnd("error", f"{self._name} cannot be read: {error.strerror or error}")
             if data == b"":
                 return self._at_end()
             if data is not None:
@@ -120,15 +144,9 @@ class PcmSource:
                 return None
         return SourceEnd("closed")
 
-    def close(self) -> None:
-        """End; the stream itself stays open."""
-        self._closed.set()
-        if self._bytes is not None:
-            self._bytes.stop()
-
     def _block(self, data: bytes) -> Block:
         if words := self._judge.look(data):
-            _log.warning("%s", words)
+            _log.warning("%s%s", self._name, words.removeprefix("stdin"))
         samples = decode_pcm(data, self._format, self.info.channels)
         now = self._clock.monotonic()
         block = Block(samples, self._position, self._clock.unix(), t_arrival=now)
@@ -140,7 +158,7 @@ class PcmSource:
             return SourceEnd("eof")
         return SourceEnd(
             "eof",
-            f"stdin ended within a frame ({len(self._tail)} of {self._frame} bytes): "
+            f"{self._name} ended within a frame ({len(self._tail)} of {self._frame} bytes): "
             "check --format and --channels",
         )
 
@@ -219,6 +237,16 @@ class _ThreadBytes(_Bytes):
                 return self._queue.put(item, timeout=_POLL_S)
             except queue.Full:
                 continue
+
+
+def _open_path(path: Path) -> IO[bytes]:
+    try:
+        if not stat.S_ISFIFO(os.stat(path).st_mode):
+            return open(path, "rb")
+        # To write too: opening does not wait for a writer, and the last one to go is no end.
+        return open(os.open(path, os.O_RDWR | os.O_NONBLOCK), "rb")
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror or error})") from error
 
 
 def _open_bytes(stream: IO[bytes]) -> _Bytes:

@@ -17,7 +17,10 @@ from types import TracebackType
 
 from streammer.system.stderr import terminal
 
-__all__ = ["REPEAT_S", "SecondSignal", "finishing"]
+__all__ = ["REPEAT_S", "SPARED", "SecondSignal", "finishing"]
+
+SPARED: set[int] = set()
+"""Signals that do not end the program at present: they mean something else to it."""
 
 REPEAT_S = 0.2
 """Signals this close are one: `timeout`, npm and closing terminals send theirs twice [s]."""
@@ -107,7 +110,7 @@ class SecondSignal:
         with ours:
             while numbers := ours.recv(64):
                 for number in numbers:
-                    if number not in self._numbers:
+                    if number not in self._numbers - SPARED:
                         continue
                     now = time.monotonic()
                     if first_at is None:

@@ -11,6 +11,7 @@ What "in order" is depends on where the program is, and each place says it by a 
 `ending`                    imports and the like: the process ends there and then
 `stopping`                  a running stream: `stop()` is called, and the loop ends by itself
 `interruptions_held`        what must not be cut in two: the signal waits until the block ends
+`reloading`                 a run with a file: SIGHUP reads it again, unless its terminal closed
 `finishing`                 a table that is to be renamed: a second signal waits a moment for it
 ==========================  ======================================================================
 """
@@ -24,7 +25,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, Protocol
 
-from streammer.system.second_signal import SecondSignal, finishing
+from streammer.system.second_signal import SPARED, SecondSignal, finishing
 from streammer.system.stderr import terminal
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "interrupting",
     "interruptions_held",
     "leave",
+    "reloading",
     "stopping",
 ]
 
@@ -76,6 +78,8 @@ def _handled(action: Callable[[int], object], *, default_too: bool) -> Iterator[
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
             current = signal.getsignal(number)
+            if number in SPARED:
+                continue
             if callable(current) or (default_too and current is signal.SIG_DFL):
                 before[number] = current
     try:
@@ -131,6 +135,35 @@ def stopping(stoppable: Stoppable) -> Iterator[None]:
     """Call `stoppable.stop()` on a signal while the block runs."""
     with _handled(lambda _number: stoppable.stop(), default_too=True):
         yield
+
+
+@contextmanager
+def reloading(reload: Callable[[], object]) -> Iterator[None]:
+    """Call `reload` on SIGHUP while the block runs.
+
+    A terminal that closes sends SIGHUP too, and then has hung up: that ends the program as ever.
+    Where SIGHUP is ignored (``nohup``), or there is none (Windows), nothing changes.
+    """
+    number = getattr(signal, "SIGHUP", None)
+    main = threading.current_thread() is threading.main_thread()
+    if number is None or not main or signal.getsignal(number) is signal.SIG_IGN:
+        yield
+        return
+    terminals = [fd for fd in (0, 1, 2) if os.isatty(fd)]
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if terminals and not any(os.isatty(fd) for fd in terminals):
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            reload()
+
+    before = signal.signal(number, handle)
+    SPARED.add(number)
+    try:
+        yield
+    finally:
+        SPARED.discard(number)
+        signal.signal(number, before)
 
 
 def leave(code: int) -> NoReturn:

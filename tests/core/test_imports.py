@@ -266,5 +266,5 @@ def test_listening_to_a_file_loads_nothing_heavy(tmp_path):
         "assert main(['listen', sys.argv[1], '--pace', 'fast', '--no-publish']) == 0"
     )
     loaded = loaded_by(code, str(tmp_path / "tone.wav"))
-    assert "streammer.engine.engine" in loaded
+    assert "streammer.engine.loop" in loaded
     assert not loaded & HEAVY

@@ -121,7 +121,7 @@ def test_ctrl_c_and_sigterm_end_in_order(song_wav, tmp_path, number):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "module", ["streammer.config", "streammer.engine.engine", "streammer.sources.open"]
+    "module", ["streammer.config", "streammer.engine.loop", "streammer.sources.open"]
 )
 def test_a_signal_while_it_starts_ends_in_order_too(song_wav, number, module):
     # The signal comes during an import; what is imported then says where in the start that is.
