@@ -119,7 +119,7 @@ def test_a_command_that_is_shown_has_these_options(line):
 
 
 HARDWARE = re.compile(
-    r" mic|device:|://|watch|ssh |arecord|parec|/tmp/|my-models|apt |pip |make |python -m"
+    r" mic|device:|bridge |://|watch|ssh |arecord|parec|/tmp/|my-models|apt |pip |make |python -m"
 )
 """What a line names that is not there: a microphone, a radio, another machine, a listener."""
 
