@@ -62,6 +62,18 @@ Examples:
   streammer watch --json --count 10 | jq .arousal
 """
 
+_DASH = """\
+Examples:
+
+  streammer dash --open
+
+  streammer dash --connect tcp://192.168.1.20:5580 --port 8080
+
+  streammer dash --host 0.0.0.0 --token new      for a phone in the same network
+
+  streammer dash --marks marks.jsonl             keep the moments that are marked on the page
+"""
+
 _LABEL = """\
 Examples:
 
@@ -92,6 +104,7 @@ COMMANDS = {
     "run": ("Run many inputs in one process, each a stream on the bus.", _RUN),
     "watch": ("Follow a stream of the bus from another terminal or program.", _WATCH),
     "bridge": ("Send the mood to lights and screens.", bridge_help.EPILOGUE),
+    "dash": ("Show the mood in a browser.", _DASH),
     "label": ("Estimate the mood of many files or folders, as a table.", _LABEL),
     "devices": ("List the sound inputs of this machine.", "Example:\n\n  streammer devices\n"),
     "models": (

@@ -136,7 +136,7 @@ class LogFile:
                 self._say(f"{self._path} is a pipe that nobody reads: waiting for its reader")
         return self._over or self._fd is not None
 
-    def write(self, item: MoodEstimate, /) -> int:
+    def write(self, item: msgspec.Struct, /) -> int:
         """Append one line, and return how many were lost."""
         if self._over or self._fd is None:
             return 1

@@ -24,7 +24,7 @@ FLOORS = (
     ("frontend", "audio"),
     ("sources", "inference", "bus"),
     ("engine",),
-    ("labelling", "outputs", "bridges"),
+    ("labelling", "outputs", "bridges", "web"),
     ("api", "cli", "__main__"),
 )
 NEXT_DOOR = {
