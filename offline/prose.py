@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 
-__all__ = ["CARDS", "DOCS", "REPORT", "paragraphs", "prose_of", "sections", "unwrapped"]
+__all__ = ["CARDS", "DOCS", "PROTOCOL", "REPORT", "paragraphs", "prose_of", "sections", "unwrapped"]
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 CARDS = DOCS / "cards"
 """Sections of the cards of the artefacts that ship, a file each."""
+PROTOCOL = DOCS / "live" / "protocol.md"
+"""What labels mean for the live model, and how it is chosen and scored: of every artefact."""
 REPORT = DOCS / "report" / "prose.md"
 """Sections of the report on the published systems, by where they stand in it."""
 

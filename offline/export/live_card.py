@@ -5,11 +5,11 @@ from pathlib import Path
 
 from offline.batches.live.data import LiveData
 from offline.export.onnx import write_card
-from offline.prose import CARDS, DOCS, prose_of, unwrapped
+from offline.prose import CARDS, DOCS, PROTOCOL, prose_of, sections, unwrapped
 from offline.recipes.live import LivePlan
 from streammer.inference.artefact import graph_hash, read_artefact
 
-__all__ = ["sections_of", "write_prose"]
+__all__ = ["protocol", "sections_of", "write_prose"]
 
 ABLATION = DOCS / "live" / "ablation.jsonl"
 _FIGURES = {
@@ -36,9 +36,15 @@ def sections_of(data: LiveData, plan: LivePlan) -> dict[str, str]:
         "tones, a synthetic voice) are trained as no music.",
         "Splits": f"{plan.folds} folds by artist, one assignment for all sets. Figures of folds "
         "come from artefacts fitted without the fold; this artefact was fitted on all of them.",
+        **{title: unwrapped(text) for title, text in protocol().items()},
         "Known failures": "None was looked for in this artefact: its metrics are all that is "
         "known of it.",
     }
+
+
+def protocol() -> dict[str, str]:
+    """Return what labels mean for the pair, and how the model was chosen, by title."""
+    return sections(PROTOCOL.read_text(encoding="utf-8"))
 
 
 def write_prose(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """Figures of the live model against scikit-learn, scipy, the engine, and cases done by hand."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,9 @@ from offline.evaluation.live.predict import run_sound
 from offline.evaluation.live.reaction import crossing, movement
 from offline.evaluation.live.scores import all_outputs, over_folds
 from offline.evaluation.live.sigma import best_constant_sigma, calibration, crps
+from offline.export.live_card import protocol
+from offline.prose import unwrapped
+from offline.reporting.live.table import table_lines, table_markdown
 from streammer import listen, load_model
 from streammer.audio.resample import resample
 
@@ -273,3 +277,37 @@ def test_a_constant_in_hindsight_is_the_best_of_its_form() -> None:
     assert of.constant == pytest.approx(per_song(0.0))
     assert of.hindsight == pytest.approx(per_song(best))
     assert of.r == pytest.approx(1)
+
+
+def test_a_card_says_what_labels_mean_and_how_the_model_was_chosen() -> None:
+    texts = {title: unwrapped(text) for title, text in protocol().items()}
+    means, chosen = texts.values()
+    assert [p[:8] for p in means.split("\n\n")[1:5]] == [
+        "- DEAM: ",
+        "- 4Q: so",
+        "- The MI",
+        "- Deezer",
+    ]
+    assert "outer-folds.jsonl" in chosen
+    assert not any(line.startswith("#") for text in texts.values() for line in text.splitlines())
+
+
+def test_tables_are_of_what_was_scored_and_say_how_often_folds_were_read() -> None:
+    def fold(k: int, **more: float) -> dict[str, float]:
+        own = {f"confusion_{a}_{b}": float(a == b) * 10 for a in QUADRANTS for b in QUADRANTS}
+        return {"fold": k, "seed": 0, "auc_valence": 0.6 + k / 10, **own, **more}
+
+    body = {
+        "folds": {"a": fold(0, crps_arousal=0.0956, crps_constant_arousal=0.0959), "b": fold(1)},
+        "in_sample": {"1": "it was fitted without fold 0"},
+        "readings": {"0": "3 x, 2 artefacts, 2 configurations"},
+    }
+    text = "\n".join(table_lines(body))
+    assert text.startswith("fold 1 is IN-SAMPLE for this artefact")
+    assert re.search(r"AUC of VALENCE +\.650 +\.5 ", text)
+    assert re.search(r"CRPS, arousal .* +\.0956 +\.0959 +better", text)
+    assert re.search(r"AUC of VALENCE +\.600 +\.700 +\.650 +\.071", text)  # fold by fold
+    assert re.search(r"Q2 +0 +20 +0 +0", text)
+    assert "outer fold 0 was read 3 x, 2 artefacts, 2 configurations" in text
+    assert "Q2 " in table_markdown(body)
+    assert "58 songs" not in text

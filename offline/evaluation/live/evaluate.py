@@ -99,7 +99,10 @@ def evaluate_live(run: Path, data: LiveData) -> dict[str, Any]:
 
 def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
     """Figures for the artefact and its card: folds (not this artefact's own) and the 58 songs."""
-    keys = sorted({k for s in body["folds"].values() for k in s} - {"fold", "seed"})
+    keys = sorted(
+        {k for s in body["folds"].values() for k in s if not k.startswith("confusion")}
+        - {"fold", "seed"}
+    )
     folds = {k: dict(zip(("mean", "sd"), over_seeds(body["folds"], k), strict=True)) for k in keys}
     return {
         "folds, artefacts fitted without the fold": folds,

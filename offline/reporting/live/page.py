@@ -18,7 +18,7 @@ from offline.evaluation.live.moods import (
 )
 from offline.evaluation.live.scores import FROM, n_seeds, scored_clips
 from offline.files import write_text
-from offline.prose import DOCS, prose_of
+from offline.prose import DOCS, PROTOCOL, prose_of, sections
 from offline.reporting.live.table import table_markdown
 
 __all__ = ["write_page"]
@@ -58,6 +58,7 @@ def write_page(run: Path, body: dict[str, Any], data: LiveData, out: Path) -> Pa
         seeds=n_seeds(body),
         table=table_markdown(body),
         failures=failures,
+        protocol=_protocol(body),
         findings=_findings(body),
         sounds=_sounds(body),
         demo=_demo_text(body),
@@ -196,6 +197,15 @@ def _demo_text(body: dict[str, Any]) -> str:
     )
 
 
+def _protocol(body: dict[str, Any]) -> str:
+    """Return what labels mean and how the model was chosen, with the ledger's counts."""
+    lines = [f"- Outer fold {f} was read {n}." for f, n in body.get("readings", {}).items()]
+    return "".join(
+        f"## {title}\n\n{text}\n\n"
+        for title, text in sections(PROTOCOL.read_text(encoding="utf-8")).items()
+    ) + ("\n".join(lines) + "\n\n" if lines else "")
+
+
 def _findings(body: dict[str, Any]) -> str:
     """Return what people wrote about the artefact that was scored, with a blank line after."""
     sections = prose_of(DOCS / "live", body.get("shipped", {}).get("artefact_hash", ""))
@@ -225,7 +235,7 @@ every fold and is scored on the 58 songs alone.
 
 {table}
 
-{findings}## Sounds that are no music (shipped artefact; sigma in units of the prior's)
+{protocol}{findings}## Sounds that are no music (shipped artefact; sigma in units of the prior's)
 
 {sounds}
 
