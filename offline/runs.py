@@ -18,7 +18,8 @@ from offline.recipes.recipe import Recipe, recipe_toml
 from streammer.errors import InputError, UsageError
 
 __all__ = [
-    "Predictions", "Run", "make_run", "open_run", "prior_of", "recipe_of_run", "split_for",
+    "CONFIG", "FITTED", "Predictions", "Run", "make_run", "open_run", "prior_of",
+    "recipe_of_run", "split_for",
 ]  # fmt: skip
 
 CONFIG, SPLIT, FITTED, RECIPE = "config.json", "split.json", "fitted.json", "recipe.toml"

@@ -59,6 +59,10 @@ class SystemKind:
         Split of the original paper.
     reported : bool
         Whether `reproduce` runs its recipes.
+    options : tuple of str
+        Names under ``network.options``.
+    checked_by : str
+        ``module:function`` that checks the options of a recipe further.
     verbs : mapping of str to str
         ``module:function`` in place of the common one, by verb: train, evaluate, export, features.
     """
@@ -73,12 +77,30 @@ class SystemKind:
     half_precision: bool = False
     published_split: str = ""
     reported: bool = True
+    options: tuple[str, ...] = ()
+    checked_by: str = ""
     verbs: Mapping[str, str] = field(default_factory=dict)
 
     def reads(self, key: str) -> bool:
         """Whether a dotted key of a recipe has an effect on this kind."""
         parents = [key.rsplit(".", n)[0] for n in range(key.count(".") + 1)]
         return not any(parent in self.unused for parent in parents)
+
+    def check(self, recipe: Any) -> None:
+        """Refuse what a recipe has under ``network.options`` and its kind does not know.
+
+        Raises
+        ------
+        UsageError
+            Names the first one, with the near name.
+        """
+        if self.checked_by:
+            _loaded(self.checked_by)(recipe)
+            return
+        for name in recipe.network.options:
+            if name not in self.options:
+                said = near(name, self.options) if self.options else "; expected none"
+                raise UsageError(f"{recipe.name}: unknown key network.options.{name}{said}")
 
     def make(self, recipe: Any) -> Any:
         """Make the system of a recipe."""
@@ -104,6 +126,7 @@ SYSTEMS: dict[str, SystemKind] = {
             labels=("dynamic", "static"),
             unused=("data.features", "data.sequence_s"),
             images=True,
+            options=("dropout", "image"),
             half_precision=True,
             published_split="seed001",
         ),
@@ -114,21 +137,28 @@ SYSTEMS: dict[str, SystemKind] = {
             unused=("data.features", "data.sequence_s", "data.song_s", "network.image"),
             half_precision=True,
             published_split="seed002",
+            options=("features", "n_mfcc"),
         ),
         SystemKind(
             "chroma",
             "offline.training.systems.sequences:Chroma",
             "sequence",
             unused=(
-                "data.features", "data.song_s", "data.window_s", "network.image", "network.width",
+                "data.features", "data.per_clip", "data.song_s", "data.window_s", "network.image",
+                "network.name", "network.width",
             ),
             published_split="seed002",
+            options=("both", "units"),
         ),
         SystemKind(
             "stacked",
             "offline.training.systems.sequences:Stacked",
             "sequence",
-            unused=("data.features", "data.song_s", "data.window_s", "network.image"),
+            unused=(
+                "data.features", "data.per_clip", "data.song_s", "data.window_s", "network.image",
+                "network.name",
+            ),
+            options=("dropout", "units"),
         ),
         SystemKind(
             "classical",
@@ -136,9 +166,10 @@ SYSTEMS: dict[str, SystemKind] = {
             "song",
             labels=("static",),
             unused=(
-                "data.consecutive", "data.every_song", "data.per_clip", "data.sequence_s",
-                "data.smooth_labels", "data.song_s", "data.target", "data.window_s",
-                "evaluation.from_s", "evaluation.stride", "front_end", "network.options",
+                "causal", "exports", "data.consecutive", "data.every_song", "data.per_clip",
+                "data.sequence_s", "data.smooth_labels", "data.song_s", "data.target",
+                "data.window_s", "evaluation.from_s", "evaluation.stride", "front_end",
+                "network.options",
                 *_NETWORK_ONLY,
             ),
             front_end=False,
@@ -157,6 +188,7 @@ SYSTEMS: dict[str, SystemKind] = {
             ),
             front_end=False,
             reported=False,
+            checked_by="offline.recipes.live:plan_of",
             verbs={
                 verb: f"offline.cli.live:{verb}"
                 for verb in ("train", "evaluate", "export", "features")
@@ -182,5 +214,5 @@ def system_kind(name: str) -> SystemKind:
 
 def near(name: str, known: Any) -> str:
     """Return what to say after an unknown name: the near one, or all."""
-    close = get_close_matches(name, list(known), 1)
+    close = get_close_matches(name, list(known), 1) or [k for k in known if k.startswith(name)]
     return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""Commands of the laboratory: data, features, train, evaluate, export, reproduce, report.
+"""Commands of the laboratory: data, recipe, features, train, evaluate, export, reproduce, report.
 
 Exit codes and one-line errors as the live command's (docs/design.md, contract 4).
 """
@@ -13,6 +13,7 @@ from offline.cli.data import data_app
 from offline.cli.evaluate import evaluate
 from offline.cli.export import export
 from offline.cli.features import features
+from offline.cli.recipe import recipe
 from offline.cli.report import report
 from offline.cli.reproduce import reproduce
 from offline.cli.train import train
@@ -26,7 +27,7 @@ app = App(
     help="The laboratory: data sets, training, evaluation, export and the report.",
     version_flags=[],
 )
-for part in (data_app, features, train, evaluate, export, reproduce, report):
+for part in (data_app, recipe, features, train, evaluate, export, reproduce, report):
     app.command(part)
 
 

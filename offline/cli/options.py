@@ -1,7 +1,9 @@
 """Options that several commands share, and what they resolve to."""
 
+import tomllib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -13,6 +15,7 @@ __all__ = [
     "Cache",
     "DataPath",
     "Runs",
+    "assignments",
     "data_folder",
     "run_folder",
 ]
@@ -51,3 +54,23 @@ def run_folder(run: Path) -> Path:
     """Return the folder of a run given by its path or, inside ``runs``, by its name."""
     beside = DEFAULT_RUNS / run
     return beside if beside.is_dir() and not run.is_dir() else run
+
+
+def assignments(given: Iterable[str] | None) -> dict[str, Any]:
+    """Return what ``--set name=value`` options say, the values read as TOML, else as text.
+
+    Raises
+    ------
+    UsageError
+        One has no ``=``.
+    """
+    out: dict[str, Any] = {}
+    for text in given or ():
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise UsageError(f"--set {text!r}: expected name=value, e.g. training.lr=0.01")
+        try:
+            out[key] = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            out[key] = value
+    return out

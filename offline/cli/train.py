@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tomllib
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -13,9 +12,9 @@ from offline.cli.options import (
     Cache,
     DataPath,
     Runs,
+    assignments,
     data_folder,
 )
-from streammer.errors import UsageError
 
 __all__ = ["train"]
 
@@ -99,7 +98,7 @@ def train(
         "training.precision": precision,
         "training.devices": devices,
         "training.accelerator": accelerator,
-        **dict(_assignment(text) for text in set_ or ()),
+        **assignments(set_),
     }
     changes = {key: value for key, value in asked.items() if value is not None}
     chosen = load_recipe(recipe, mode=mode, labels=labels, changes=changes)
@@ -110,13 +109,3 @@ def train(
     )  # fmt: skip
     if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one speaks
         print(run)
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    key, sign, value = text.partition("=")
-    if not sign:
-        raise UsageError(f"--set {text!r}: expected name=value, e.g. training.lr=0.01")
-    try:
-        return key, tomllib.loads(f"v = {value}")["v"]
-    except tomllib.TOMLDecodeError:
-        return key, value

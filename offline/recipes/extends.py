@@ -53,7 +53,7 @@ def find_recipe(name: str, beside: Path | None = None) -> Path:
     own = _files()
     if name in own:
         return own[name]
-    raise UsageError(f"recipe {name!r} is unknown{near(name, all_recipes())}, or a .toml file")
+    raise UsageError(f"no recipe or .toml file is called {name!r}{near(name, all_recipes())}")
 
 
 def read_recipe(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Reading recipes: by name or path, with the overlays of mode and labels and what was set."""
 
+import tomllib
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from offline.recipes.recipe import Recipe
 from offline.systems import system_kind
 from streammer.errors import UsageError
 
-__all__ = ["QUICK", "all_recipes", "find_recipe", "load_recipe", "recipe_from"]
+__all__ = ["QUICK", "all_recipes", "find_recipe", "load_recipe", "load_text", "recipe_from"]
 
 QUICK: dict[str, Any] = {
     "network.width": 0.125,
@@ -50,8 +51,33 @@ def load_recipe(
         Unknown name, key or value, in one line.
     """
     path = find_recipe(name)
-    body = _renamed(read_recipe(path))
-    refuse_unknown(body, str(path))
+    body = read_recipe(path)
+    body.setdefault("name", path.stem)
+    return _laid(body, str(path), mode, labels, changes)
+
+
+def load_text(text: str, where: str, *, changes: dict[str, Any] | None = None) -> Recipe:
+    """Read the recipe that an artefact or a run carries; `where` stands in messages.
+
+    Raises
+    ------
+    UsageError
+        It is none, or has an unknown key or value.
+    """
+    try:
+        body = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where}: carries no readable recipe ({error})") from error
+    return _laid(body, where, None, None, changes)
+
+
+def _laid(
+    body: dict[str, Any], where: str, mode: str | None, labels: str | None,
+    changes: dict[str, Any] | None,
+) -> Recipe:  # fmt: skip
+    """Lay overlays and changes over a recipe's values."""
+    body = _renamed(body)
+    refuse_unknown(body, where)
     mode = mode or body.get("mode", "corrected")
     if mode not in ("corrected", "original"):
         raise UsageError(f"mode is {mode!r}; expected corrected or original")
@@ -59,7 +85,8 @@ def load_recipe(
     labels = labels or body.get("data", {}).get("labels", "dynamic")
     forms = system_kind(str(body.get("family"))).labels
     if labels not in forms:
-        raise UsageError(f"{path.stem}: has no {labels} form; expected labels = {forms[0]}")
+        said = body.get("name", where)
+        raise UsageError(f"{said}: has no {labels} form; expected labels = {forms[0]}")
     if labels == "static":
         lay(body, overlays["static"])
     own = dict(overlays[mode])
@@ -68,7 +95,6 @@ def load_recipe(
     if labels == "static":
         lay(body, for_static)
     lay(body, {"mode": mode, "data": {"labels": labels}})
-    body.setdefault("name", path.stem)
     for dotted, value in (changes or {}).items():
         if value is None:
             continue
@@ -79,7 +105,7 @@ def load_recipe(
             here = here.setdefault(key, {})
         here[last] = value
         lay(body, part)
-    return recipe_from(body, str(path))
+    return recipe_from(body, where)
 
 
 def _renamed(body: dict[str, Any]) -> dict[str, Any]:

@@ -97,6 +97,8 @@ def deviation(system: System) -> str:
     if recipe.training.precision != "32" and recipe.kind.reported:
         parts.append(recipe.training.precision)
     parts.append(f"{len(system.runs)} of 5 folds, by {recipe.data.split}")
+    if system.hash:
+        parts.append(f"run {system.hash}")
     return "; ".join(parts)
 
 

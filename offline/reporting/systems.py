@@ -5,6 +5,7 @@ from pathlib import Path
 
 from offline.evaluation.evaluate import score_predictions
 from offline.evaluation.metrics import Scores
+from offline.files import json_hash
 from offline.recipes.recipe import Recipe
 from offline.runs import Predictions, Run, open_run
 from streammer.errors import InputError
@@ -45,6 +46,12 @@ class System:
     def label(self) -> str:
         """Name and mode."""
         return f"{self.recipe.name} ({self.recipe.mode})"
+
+    @property
+    def hash(self) -> str:
+        """Hash of what was fitted in all of its runs, short; empty where they have none."""
+        hashes = [run.hash for run in self.runs]
+        return json_hash(hashes, 8) if all(hashes) else ""
 
     def scores(self) -> dict[str, Scores]:
         """Scores over all folds' songs, each with its own fold's constant."""

@@ -1,6 +1,7 @@
 """What the report says of a run beside its figures."""
 
 import ast
+import re
 import shlex
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Trained(Run):
 
     @property
     def fitted(self):
-        return {"steps": 20 + self.recipe.data.fold, "train_s": 20.0}
+        return {"steps": 20 + self.recipe.data.fold, "hash": f"{self.recipe.data.fold:064d}"}
 
 
 def _system(recipes, p):
@@ -89,6 +90,14 @@ def test_a_row_says_width_image_steps_and_folds(songs):
     for part in ("10 s clips", "width 0.25", "image 80x96", "20-21 steps",
                  "2 of 5 folds"):  # fmt: skip
         assert part in said
+    assert re.search(r"; run [0-9a-f]{8}$", said)
+
+
+def test_a_row_of_other_weights_has_another_hash(songs):
+    plans = [Plan(("crnn-gru3",), folds=n, modes=("corrected",), labels=("dynamic",))
+             for n in (1, 2, 2)]  # fmt: skip
+    hashes = [_system([r for _, r in jobs(p, songs)], MOVING).hash for p in plans]
+    assert hashes[0] != hashes[1] == hashes[2]
 
 
 def test_the_overview_puts_both_modes_of_a_system_beside_the_constant(songs):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,12 @@ import torch
 
 from offline.cli import main
 from offline.datasets.synthetic import make_dataset
+from offline.evaluation.evaluate import is_scored
 from offline.evaluation.ledger import LEDGER
-from offline.recipes.load import load_recipe
+from offline.recipes.load import load_recipe, load_text, recipe_from
 from offline.recipes.recipe import recipe_toml
+from offline.runs import Predictions, open_run
+from streammer.inference.artefact import graph_hash, read_metadata
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--width", "0.0625", "--image", "129", "96", "--no-progress", "--workers", "1"]
@@ -118,7 +122,7 @@ def test_early_stopping_looks_at_validation_alone(data, cache, tmp_path):
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [
-        (["train", "nosuch"], 2, "recipe 'nosuch' is unknown"),
+        (["train", "nosuch"], 2, "no recipe or .toml file is called 'nosuch'"),
         (["train", "window-m2", "--data", "/nosuch"], 3, "no such folder"),
         (["train", "window-m2", "--labels", "static"], 2, "no static form"),
         (["train", "window-m2", "--set", "training.lr"], 2, "name=value"),
@@ -217,7 +221,36 @@ def test_the_live_models_folds_are_scored_beside_the_others(data, cache, tmp_pat
     assert "| live | corrected |" in text
     assert "within 1 sigma" in text
     assert (tmp_path / "out" / "report" / "calibration.png").exists()
+    run = next((tmp_path / "runs").glob("live-*0"))
+    assert recipe_from(json.loads((run / "config.json").read_text())["recipe"], "run") == (
+        load_text(read_metadata(model).recipe, "model", changes={"evaluation.stride": 1})
+    )
+    kept = Predictions.read(run / "predictions-test.npz")
+    assert kept.of == graph_hash(model.read_bytes())
+    for other in (kept.of, "0" * 64):  # the same artefact's are kept, another's are not
+        fitted = json.loads((run / "fitted.json").read_text()) | {"hash": other}
+        (run / "fitted.json").write_text(json.dumps(fitted))
+        replace(kept, p=[0 * p for p in kept.p], of=other).write(run / "predictions-test.npz")
+        assert main([*args, "--live", str(tmp_path / "live")]) == 0
+        now = Predictions.read(run / "predictions-test.npz")
+        assert bool(np.any(now.p[0])) is (other != kept.of)
+    assert now.of == kept.of
     capsys.readouterr()
+
+
+def test_scores_of_other_weights_are_not_taken_for_a_runs_own(data, cache, tmp_path):
+    args = ["chroma-lstm", "--epochs", "1", "--no-progress", "--workers", "1", "--name", "run"]
+    assert main(_train(data, cache, tmp_path, *args)) == 0
+    assert main(["evaluate", str(tmp_path / "run"), "--workers", "1"]) == 0
+    run = open_run(tmp_path / "run")
+    assert is_scored(run)
+    assert Predictions.read(run.path / "predictions-test.npz").of == run.hash
+    assert main(_train(data, cache, tmp_path, *args, "--fresh", "--seed", "5")) == 0
+    assert not is_scored(run)
+    assert main(["evaluate", str(tmp_path / "run"), "--workers", "1"]) == 0
+    fitted = json.loads((run.path / "fitted.json").read_text()) | {"hash": "0" * 64}
+    (run.path / "fitted.json").write_text(json.dumps(fitted))
+    assert not is_scored(run)
 
 
 def test_figures_of_the_literature_follow_from_the_labels(data, capsys):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -80,9 +81,9 @@ class KilledError(Exception):
     """As a kill would, it lets nothing be written."""
 
 
-def fit_toy(folder, *, die_in=None, validation=True, workers=0, **training):
+def fit_toy(folder, *, die_in=None, validation=True, workers=0, recorder=None, **training):
     """Fit the toy; return what was fitted and the rows of its batches."""
-    recipe, recorder = toy_recipe(**training), Recorder(die_in)
+    recipe, recorder = toy_recipe(**training), recorder or Recorder(die_in)
     fitted = None
     with contextlib.suppress(KilledError):
         fitted = fit_network(
@@ -92,9 +93,28 @@ def fit_toy(folder, *, die_in=None, validation=True, workers=0, **training):
     return fitted, recorder.seen
 
 
+def write_rows(folder, rows):
+    """Leave the rows of one of several processes, from the epoch that they begin with."""
+    (folder / f"rank{rows[0][1]}-from{rows[0][0]}.json").write_text(json.dumps(rows))
+
+
+class Killed(Recorder):
+    """Ends its process in an epoch, as a kill does."""
+
+    def __init__(self, folder, die_in):
+        super().__init__(die_in)
+        self.folder = folder
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        try:
+            super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+        except KilledError:
+            write_rows(self.folder, self.seen)
+            os._exit(0)
+
+
 if __name__ == "__main__":  # one of several processes: python toy.py FOLDER [EPOCH TO DIE IN]
     target = Path(sys.argv[1])
-    die = int(sys.argv[2]) if len(sys.argv) > 2 else None
-    _, rows = fit_toy(target, die_in=die, devices=2, accelerator="cpu", batch=2)
-    rank = rows[0][1] if rows else 0
-    (target / f"rank{rank}-from{rows[0][0]}.json").write_text(json.dumps(rows))
+    watch = Killed(target, int(sys.argv[2])) if len(sys.argv) > 2 else Recorder()
+    fit_toy(target, recorder=watch, devices=2, accelerator="cpu", batch=2)
+    write_rows(target, watch.seen)

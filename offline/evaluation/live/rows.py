@@ -19,6 +19,7 @@ from offline.datasets.folds import is_test58
 from offline.datasets.splits import make_split
 from offline.features.cache import FeatureCache
 from offline.files import write_json, write_with
+from offline.recipes.load import load_text
 from offline.recipes.recipe import Recipe
 from offline.runs import FITTED, Predictions, Run, make_run, recipe_of_run
 from streammer.errors import InputError
@@ -35,6 +36,9 @@ def adopt_live(
     live: Path, dataset: Dataset, deam: Path, cache: Path, runs: Path, stride: int
 ) -> list[Run]:
     """Make runs of the report from the artefacts of a live run's folds; keep what is there.
+
+    A run has the recipe that its artefact carries. What is there is kept if it was predicted by the
+    same artefact, by the hash of its graph.
 
     Parameters
     ----------
@@ -54,11 +58,12 @@ def adopt_live(
             found.setdefault(int(match[1]), path)
     if not found:
         raise InputError(f"{live}: no artefact of a fold in artefacts/; run `export` on it first")
-    out = []
+    out, name = [], recipe_of_run(live).name
     for fold, path in sorted(found.items()):
         model = load_model(path)
         of = graph_hash(model.data)
-        recipe = recipe_of_run(live, {"data.fold": fold, "evaluation.stride": stride})
+        changes = {"name": name, "data.fold": fold, "evaluation.stride": stride}
+        recipe = load_text(model.meta.recipe, path.stem, changes=changes)
         # What is kept there was predicted by the artefact whose hash it carries: another artefact,
         # or a recipe that has changed since, cannot pass for it.
         kept = runs / recipe.slug / FITTED
