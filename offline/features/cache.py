@@ -57,27 +57,20 @@ def spec_hash(spec: FrontEndSpec) -> str:
     return json_hash({"version": VERSION, **spec.to_dict()})
 
 
-def compute(path: Path, spec: FrontEndSpec, *, device: str | None = None) -> np.ndarray:
+def compute(path: Path, spec: FrontEndSpec) -> np.ndarray:
     """Features of one file as the live engine computes them: primed, streamed, resampled.
 
     Parameters
     ----------
     path : Path
     spec : FrontEndSpec
-    device : str, optional
-        Compute with torchaudio on this device instead (`offline.features.gpu`).
 
     Returns
     -------
     np.ndarray [shape=(frames, bins)], float32
         Frame k ends at sample (k + 1) * hop_length of the resampled signal.
     """
-    y, sr = read_mono(path)
-    if device is not None:
-        from offline.features.gpu import batch_features
-
-        return batch_features([resample(y, sr, spec.sr)], spec, device)[0]
-    return frames_of(y, sr, spec)
+    return frames_of(*read_mono(path), spec)
 
 
 def frames_of(y: np.ndarray, sr: int, spec: FrontEndSpec) -> np.ndarray:
@@ -233,9 +226,9 @@ class FeatureCache:
         ----------
         audio : iterable of Path
         workers : int
-            Processes; 1 computes here.
+            Processes; 1 computes here. With a device, threads that read files for it.
         device : str, optional
-            Compute with torchaudio on this device, in this process.
+            Compute many files at a time with torchaudio on this device, in this process.
 
         Returns
         -------
@@ -263,8 +256,18 @@ class FeatureCache:
     def _run(
         self, todo: Sequence[Path], spec: FrontEndSpec, workers: int, device: str | None
     ) -> Iterable[tuple[Path, str]]:
-        one = partial(_one, self.root, spec, device)
-        if workers <= 1 or device is not None:
+        if device is not None:
+            from offline.features.gpu import batches_of_files
+
+            for path, found in batches_of_files(todo, spec, device, workers):
+                if isinstance(found, str):
+                    yield path, found
+                else:
+                    self._write(self.path_of(path, spec), found)
+                    yield path, ""
+            return
+        one = partial(_one, self.root, spec)
+        if workers <= 1:
             yield from map(one, todo)
             return
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -294,12 +297,12 @@ def _read(path: Path, *, mmap: bool = False) -> np.ndarray | None:
     return kept
 
 
-def _one(root: Path, spec: FrontEndSpec, device: str | None, path: Path) -> tuple[Path, str]:
+def _one(root: Path, spec: FrontEndSpec, path: Path) -> tuple[Path, str]:
     cache = FeatureCache(root)
     try:
         target = cache.path_of(path, spec)
         if not target.exists():
-            cache._write(target, compute(path, spec, device=device))
+            cache._write(target, compute(path, spec))
     except InputError as error:
         return path, str(error)
     return path, ""

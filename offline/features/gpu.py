@@ -1,15 +1,74 @@
 """Features in batches with torchaudio, for a GPU; equal to the live front end (parity tested)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
 import torchaudio
 
+from offline.datasets.audio import read_mono
+from streammer.audio.resample import resample
+from streammer.errors import InputError, UsageError
 from streammer.frontend import FrontEndSpec
 from streammer.frontend.filters import window
 
-__all__ = ["batch_features"]
+__all__ = ["batch_features", "batches_of_files"]
+
+_SAMPLES = 2**25
+"""Samples that are transformed at once, padding included: some 25 min at 22,050 Hz."""
+_FILES = 32
+
+
+def batches_of_files(
+    paths: Sequence[Path], spec: FrontEndSpec, device: str, workers: int = 1
+) -> Iterator[tuple[Path, np.ndarray | str]]:
+    """Yield the features of every file, computed many at a time, or why there are none.
+
+    Files are read and resampled by `workers` threads while the device computes.
+
+    Raises
+    ------
+    UsageError
+        torch has no such device here.
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device {device!r} cannot be used here ({reason}); try cpu") from error
+
+    def read(path: Path) -> np.ndarray | str:
+        try:
+            y, sr = read_mono(path)
+            return resample(y, sr, spec.sr)
+        except InputError as error:
+            return str(error)
+
+    group: list[tuple[Path, np.ndarray]] = []
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        for first in range(0, len(paths), _FILES):  # bounds what waits in memory
+            some = paths[first : first + _FILES]
+            for path, y in zip(some, pool.map(read, some), strict=True):
+                if isinstance(y, str):
+                    yield path, y
+                    continue
+                longest = max([len(y), *(len(x) for _, x in group)])
+                if group and longest * (len(group) + 1) > _SAMPLES:
+                    yield from _computed(group, spec, device)
+                    group = []
+                group.append((path, y))
+            if group:
+                yield from _computed(group, spec, device)
+                group = []
+
+
+def _computed(
+    group: Sequence[tuple[Path, np.ndarray]], spec: FrontEndSpec, device: str
+) -> Iterator[tuple[Path, np.ndarray]]:
+    features = batch_features([y for _, y in group], spec, device)
+    yield from zip((path for path, _ in group), features, strict=True)
 
 
 def batch_features(

@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
-from offline.recipes.extends import all_recipes, find_recipe, lay, read_recipe, refuse_unknown
+from offline.recipes.extends import find_recipe, lay, read_recipe, refuse_unknown
 from offline.recipes.recipe import Recipe
 from offline.systems import system_kind
 from streammer.errors import UsageError
 
-__all__ = ["QUICK", "all_recipes", "find_recipe", "load_recipe", "load_text", "recipe_from"]
+__all__ = ["QUICK", "load_recipe", "load_text", "recipe_from"]
 
 QUICK: dict[str, Any] = {
     "network.width": 0.125,

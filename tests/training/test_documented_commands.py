@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from offline.cli import app
-from offline.recipes.load import find_recipe
+from offline.recipes.extends import find_recipe
+from offline.recipes.load import load_recipe
 
 ROOT = Path(__file__).parents[2]
 PATTERN = re.compile(r"python -m offline ([^#`\n]+)")
@@ -46,3 +47,12 @@ def test_the_block_of_the_readme_goes_from_data_to_a_model_in_this_order():
     ]  # fmt: skip
     (made,) = shown[0][2:]
     assert all(line[line.index("--data") + 1] == made for line in shown[1:3])
+
+
+def test_the_recipe_of_the_how_to_can_be_loaded(tmp_path):
+    page = (ROOT / "docs" / "howto-train.md").read_text(encoding="utf-8")
+    (text,) = (t for t in re.findall(r"```toml\n(.*?)```", page, re.S) if "extends" in t)
+    (tmp_path / "mine.toml").write_text(text)
+    recipe = load_recipe(str(tmp_path / "mine.toml"))
+    assert (recipe.training.steps, recipe.training.batch) == (2000, 16)
+    assert recipe.network.width == 0.5

@@ -12,10 +12,11 @@ import soundfile
 
 from offline.cli import main
 from offline.datasets.synthetic import make_dataset, make_songs, sound
+from offline.features import gpu
 from offline.features.cache import FeatureCache, compute, spec_hash
-from offline.features.gpu import batch_features
+from offline.features.gpu import batch_features, batches_of_files
 from streammer.audio.resample import Resampler
-from streammer.errors import InputError
+from streammer.errors import InputError, UsageError
 from streammer.frontend import FrontEnd, FrontEndSpec
 
 MEL = FrontEndSpec("mel", 22050, 1024, 441, 40, fmin=30.0, fmax=11000.0)
@@ -46,7 +47,7 @@ def test_features_equal_a_live_stream_in_small_blocks(wav, spec):
 @pytest.mark.parametrize("spec", [MEL, CHROMA, STFT, MEL_DB])
 def test_torchaudio_batches_equal_the_front_end(wav, spec):
     ours = compute(wav, spec)
-    theirs = compute(wav, spec, device="cpu")
+    ((_, theirs),) = batches_of_files([wav], spec, "cpu")
     assert theirs.shape == ours.shape
     # float32 sums in another order; dB of nearly silent bands magnify that
     assert np.abs(theirs - ours).max() <= 2e-4 * max(1.0, np.abs(ours).max())
@@ -59,6 +60,35 @@ def test_a_batch_gives_each_signal_its_own_frames():
     assert [len(x) for x in both] == [50, 30000 // 441]
     alone = batch_features(signals[:1], MEL, "cpu")[0]
     assert np.allclose(both[0], alone, rtol=1e-5)
+
+
+def test_a_device_computes_many_files_at_a_time_and_names_those_it_cannot_read(
+    wav, tmp_path, monkeypatch
+):
+    lengths = (1.0, 4.0, 2.5, 1.0, 3.0)
+    paths = [tmp_path / f"{k}.wav" for k in range(len(lengths))]
+    for k, (path, seconds) in enumerate(zip(paths, lengths, strict=True)):
+        soundfile.write(path, sound(make_songs(6)[k], 0.0, seconds), 22050)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    sizes, real = [], gpu.batch_features
+
+    def counted(signals, *args):
+        sizes.append(len(signals))
+        return real(signals, *args)
+
+    monkeypatch.setattr(gpu, "batch_features", counted)
+    monkeypatch.setattr(gpu, "_SAMPLES", round(3 * 4.0 * 22050))
+    cache = FeatureCache(tmp_path / "cache")
+    missed = cache.fill([*paths, tmp_path / "broken.wav"], MEL, device="cpu", workers=3)
+    assert sizes == [3, 2]  # by what fits, padding included
+    assert [p.name for p in missed.reasons] == ["broken.wav"]
+    for path in paths:
+        assert np.allclose(cache.get(path, MEL), compute(path, MEL), atol=2e-3)
+
+
+def test_a_device_that_is_not_there_is_one_line(wav, tmp_path):
+    with pytest.raises(UsageError, match="device 'cuda:99' cannot be used here"):
+        FeatureCache(tmp_path).fill([wav], MEL, device="cuda:99")
 
 
 def test_cache_keeps_by_content_and_by_spec(wav, tmp_path):

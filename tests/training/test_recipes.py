@@ -10,7 +10,8 @@ from offline.datasets.folds import is_test58
 from offline.datasets.synthetic import make_dataset
 from offline.evaluation.evaluate import evaluate, summary
 from offline.export.run import export_run, is_causal
-from offline.recipes.load import all_recipes, load_recipe, recipe_from
+from offline.recipes.extends import all_recipes
+from offline.recipes.load import load_recipe, recipe_from
 from offline.training.train import train
 from streammer.errors import ModelError, UsageError
 from streammer.inference.artefact import read_metadata
