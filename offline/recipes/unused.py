@@ -28,6 +28,7 @@ _ALONE: dict[str, tuple[str, Callable[[Recipe], bool]]] = {
     "data.window_s": ("dynamic labels", lambda r: r.data.labels == "dynamic"),
     "data.smooth_labels": ("dynamic labels", lambda r: r.data.labels == "dynamic"),
     "data.fold": ("five folds", lambda r: r.data.split in ("artist", "song")),
+    "data.inner": ("five folds", lambda r: r.data.split in ("artist", "song")),
     "evaluation.from_s": ("dynamic labels", lambda r: r.data.labels == "dynamic"),
     "evaluation.stride": ("dynamic labels", lambda r: r.data.labels == "dynamic"),
 }
