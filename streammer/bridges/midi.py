@@ -45,7 +45,7 @@ class MidiOptions(Shaping):
     programs : str
         Programs, 0 to 127, for Q1, Q2, Q3, Q4 and rest; empty: none is sent.
     note : tuple of str
-        A note for a rule, such as drop=60; repeat the option for several.
+        A note for a rule, such as drop=60; there may be several.
     api : str
         The sound system: auto, or on Linux alsa or jack.
     """

@@ -35,7 +35,7 @@ class Shaping:
         What becomes 0 and 1: auto (the range that this room has had), LOW,HIGH on the scale of -1
         to 1, or one pair for valence and one for arousal, such as -0.2,0.4,-0.5,0.6.
     range_s : float
-        With --range auto: the room is forgotten with this time constant [s], 10 to 86400.
+        With range auto: the room is forgotten with this time constant [s], 10 to 86400.
     attack : float
         Time that a rise takes which spans the whole range [s]; 0 is as fast as the mood.
     release : float
@@ -62,7 +62,7 @@ class Shaping:
         Time that a fade to the resting scene or to black takes [s].
     rule : tuple of str
         Fires once when a value has been beyond a threshold for a time, such as
-        "drop: arousal over 0.4 for 8 s"; repeat the option for several.
+        "drop: arousal over 0.4 for 8 s"; there may be several.
     """
 
     rate: float = 30.0

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -118,7 +119,14 @@ class Checker:
 def _converted(value: Any, wanted: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("expected a finite number")
-    return msgspec.convert(value, wanted)
+    return msgspec.convert(value, wanted, dec_hook=_path)
+
+
+def _path(wanted: type[Any], value: Any) -> Path:
+    """Return a path, the one type of a table that TOML has not."""
+    if wanted is Path and isinstance(value, str) and value:
+        return Path(value)
+    raise ValueError("expected a path, a text")
 
 
 def _expected(error: Exception, wanted: Any) -> str:

@@ -12,9 +12,11 @@ import sacn
 from mosquitto import Mosquitto, Watcher
 from receivers import await_true, bridge, free_port, needs_program
 
+from streammer.bridges import venue  # noqa: F401 - registers the kinds
 from streammer.bridges.fixtures import Fixture, Strobe, read_map
 from streammer.bridges.rules import parse_rules
 from streammer.cli.bridge_help import BRIDGES, EPILOGUE
+from streammer.config.read import parse_run
 
 ROOT = Path(__file__).parents[2]
 LIGHTS = (ROOT / "docs" / "howto-lights.md").read_text(encoding="utf-8")
@@ -69,6 +71,12 @@ def test_the_map_that_is_shown_is_one(tmp_path):
     assert fixtures[0] == Fixture(
         "par left", 1, 1, ("dimmer", "red", "green", "blue", "strobe"), Strobe("drop", 200, 2.0)
     )
+
+
+def test_the_run_that_is_shown_is_one():
+    text = re.search(r"```toml\n(\[\[feeds.*?)```", LIGHTS, re.DOTALL).group(1)
+    (table,) = parse_run(text, Path("venue.toml"), environment={}).bridges
+    assert (table.kind, table.feed, table.options.delay_ms) == ("sacn", "stage", 150.0)
 
 
 def test_osc_dmx_mqtt_and_wled_all_move_with_the_lines_of_the_readme(
