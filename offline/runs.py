@@ -12,8 +12,8 @@ import numpy as np
 from offline.datasets import Dataset, load_dataset
 from offline.datasets.splits import Split, known_split, make_split
 from offline.features.cache import FeatureCache
-from offline.files import empty_folder, json_hash, write_json, write_text, write_with
-from offline.recipes.load import load_recipe, recipe_from
+from offline.files import empty_folder, write_json, write_text, write_with
+from offline.recipes.load import load_recipe
 from offline.recipes.recipe import Recipe, recipe_toml
 from streammer.errors import InputError, UsageError
 
@@ -143,25 +143,25 @@ def make_run(
     Raises
     ------
     UsageError
-        The folder holds a run of another configuration.
+        The folder holds a run of another configuration, or of other songs on a side.
     """
     path = root / (name or recipe.slug)
-    body = {"recipe": recipe.to_dict(), "layout": dataset.layout, "data": str(data.resolve())}
     config = path / CONFIG
+    split = split_for(dataset, recipe)  # before anything is thrown away
+    if config.exists() and fresh:
+        empty_folder(path)
     if config.exists():
-        there = json.loads(config.read_text(encoding="utf-8"))
-        same = json_hash(there["recipe"]) == json_hash(json.loads(json.dumps(body["recipe"])))
-        if fresh or not same:
-            if not fresh:
-                raise UsageError(
-                    f"{path}: holds a run of another configuration; choose another --name or "
-                    "start anew with --fresh"
-                )
-            empty_folder(path)
-    split = split_for(dataset, recipe)
-    if not config.exists():
+        there = open_run(path)
+        if there.recipe != recipe or there.split != split:
+            what = "configuration" if there.recipe != recipe else "split of the songs"
+            raise UsageError(
+                f"{path}: holds a run of another {what}; choose another --name or start anew with "
+                "--fresh"
+            )
+    else:
         split.write(path / SPLIT)
         write_text(path / RECIPE, recipe_toml(recipe))
+        body = {"layout": dataset.layout, "data": str(data.resolve())}
         write_json(config, {**body, "cache": str(cache.resolve()), "host": platform.machine()})
     return Run(path, recipe, data, dataset.layout, FeatureCache(cache), split)
 
@@ -180,7 +180,7 @@ def open_run(path: Path) -> Run:
     body = json.loads(config.read_text(encoding="utf-8"))
     return Run(
         path,
-        recipe_from(body["recipe"], str(config)),
+        recipe_of_run(path),
         Path(body["data"]),
         body["layout"],
         FeatureCache(Path(body["cache"])),

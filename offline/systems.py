@@ -25,11 +25,11 @@ _VERBS = {
 }
 _NETWORK_ONLY = (
     "network.image", "network.width", "training.accelerator", "training.average", "training.batch",
-    "training.clip", "training.devices", "training.distil_seeds", "training.epochs",
-    "training.keep", "training.loss", "training.lr", "training.momentum", "training.optimiser",
-    "training.patience", "training.precision", "training.schedule", "training.steps",
-    "training.warm_lr", "training.warm_share", "training.warm_steps", "training.weight_decay",
-    "training.weights",
+    "training.clip", "training.decay", "training.decay_epochs", "training.devices",
+    "training.distil_seeds", "training.epochs", "training.keep", "training.least_lr",
+    "training.loss", "training.lr", "training.momentum", "training.optimiser", "training.patience",
+    "training.precision", "training.schedule", "training.steps", "training.warm_lr",
+    "training.warm_share", "training.warm_steps", "training.weight_decay", "training.weights",
 )  # fmt: skip
 
 

@@ -100,7 +100,11 @@ class TrainingPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Of ``sgd``.
     schedule : str
         ``constant``, ``one_cycle`` (up over `warm_share`, then down to zero) or ``cosine`` (the
-        same, without the cycle of momentum), over all steps.
+        same, without the cycle of momentum), over all steps; ``decay`` (by `decay`, every
+        `decay_epochs`) or ``plateau`` (by `decay`, after `decay_epochs` without a better validation
+        loss).
+    decay, decay_epochs, least_lr : float, int, float
+        See `schedule`; training ends where a plateau takes the learning rate under `least_lr`.
     warm_lr, warm_steps : float, int
         ``constant``: another learning rate for the first steps (CBAM: 1e-3 for 300).
     steps : int
@@ -126,7 +130,10 @@ class TrainingPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     momentum: float = 0.0
     lr: float = 1e-3
     weight_decay: float = 0.0
-    schedule: Literal["constant", "one_cycle", "cosine"] = "constant"
+    schedule: Literal["constant", "one_cycle", "cosine", "decay", "plateau"] = "constant"
+    decay: float = 0.1
+    decay_epochs: int = 3
+    least_lr: float = 0.0
     warm_share: float = 0.2
     warm_lr: float = 0.0
     warm_steps: int = 0

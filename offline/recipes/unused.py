@@ -10,9 +10,23 @@ __all__ = ["refuse_unused"]
 _BY_OPTION = {"data.labels": "--labels", "mode": "--mode", "name": "--name"}
 """What `--set` cannot change, because overlays or folders follow from it."""
 
+
+def _decays(recipe: Recipe) -> bool:
+    return recipe.training.schedule in ("decay", "plateau")
+
+
 _ALONE: dict[str, tuple[str, Callable[[Recipe], bool]]] = {
     "training.momentum": ("training.optimiser = sgd", lambda r: r.training.optimiser == "sgd"),
-    "training.warm_share": ("a schedule", lambda r: r.training.schedule != "constant"),
+    "training.warm_share": (
+        "training.schedule = one_cycle or cosine",
+        lambda r: r.training.schedule in ("one_cycle", "cosine"),
+    ),
+    "training.decay": ("training.schedule = decay or plateau", _decays),
+    "training.decay_epochs": ("training.schedule = decay or plateau", _decays),
+    "training.least_lr": (
+        "training.schedule = plateau",
+        lambda r: r.training.schedule == "plateau",
+    ),
     "training.warm_lr": ("training.warm_steps", lambda r: r.training.warm_steps > 0),
     "training.warm_steps": (
         "training.schedule = constant and training.warm_lr",

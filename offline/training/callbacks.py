@@ -35,14 +35,20 @@ class StepBudget(Callback):
     is asked for is validated first.
     """
 
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
+    def __init__(self, steps: int, least_lr: float = 0.0) -> None:
+        self.steps, self.least_lr = steps, least_lr
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop at once where a killed run had ended but for its summary."""
         stoppers = [c for c in trainer.callbacks if isinstance(c, EarlyStopping)]  # type: ignore[attr-defined]
         ended = any(0 < c.patience <= c.wait_count for c in stoppers)
         trainer.should_stop = ended or trainer.global_step >= self.steps
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop where a plateau has taken the learning rate under its least."""
+        rates = [group["lr"] for o in trainer.optimizers for group in o.param_groups]
+        if max(rates) < self.least_lr:
+            trainer.should_stop = True
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any,

@@ -57,9 +57,12 @@ class _Loaders(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         assert self.trainer is not None
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        # The trainer's own count of epochs is not restored yet when it asks for the loader.
+        epoch = self.trainer.global_step // len(self.data.train.draws(0, rank, world))
         return loader_of(
-            self.data.train, rank=self.trainer.global_rank, world=self.trainer.world_size,
-            epoch=self.trainer.current_epoch, workers=self.workers, pin=self.pin,
+            self.data.train, rank=rank, world=world, epoch=epoch, workers=self.workers,
+            pin=self.pin,
         )  # fmt: skip
 
     def val_dataloader(self) -> Any:
@@ -79,7 +82,7 @@ def train_network(
     folder : Path
         Of the run. The seeds before it have folders of their own in ``seeds/`` there.
     workers : int
-        Processes that make batches, where the network computes on a GPU.
+        Processes that make batches; 0 makes them where the network is computed.
     """
     part = system.recipe.training
     teachers = []
@@ -133,12 +136,11 @@ def fit_network(
     trainer, keep = _trainer(system, part, folder, callbacks, show=show)
     batches = len(data.train.draws(0, 0, trainer.world_size))
     total = part.steps or part.epochs * batches
-    module = NetworkModule(system, net, seed, total, teachers)
-    trainer.callbacks.append(StepBudget(total))  # type: ignore[attr-defined]
+    module = NetworkModule(system, net, seed, total, teachers, batches)
+    trainer.callbacks.append(StepBudget(total, part.least_lr))  # type: ignore[attr-defined]
     last = checkpoints / "last.ckpt"
     resumed = last.exists()
-    gpu = on_gpu(part)
-    loaders = _Loaders(data, workers if gpu else 0, gpu)
+    loaders = _Loaders(data, workers, on_gpu(part))
     since = time.monotonic()
     with _quiet():
         trainer.fit(module, datamodule=loaders, ckpt_path=str(last) if resumed else None,
@@ -166,6 +168,8 @@ def replaced(part: TrainingPart, data: TrainingData) -> TrainingPart:
     """Return the settings without what needs a validation side, where there is none."""
     if data.validation is not None:
         return part
+    if part.schedule == "plateau":
+        raise UsageError("training.schedule is plateau, but nothing is held out to validate on")
     return msgspec.structs.replace(part, keep="last", patience=0)
 
 

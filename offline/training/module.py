@@ -28,16 +28,19 @@ class NetworkModule(pl.LightningModule):
         Of dropout and of what the loss draws.
     teachers : sequence of nn.Module
         Networks whose mean outputs the net is drawn to (``distil_seeds``).
-    total_steps : int
-        Of the schedule.
+    total_steps, epoch_steps : int
+        Of the schedule, and of an epoch.
     """
 
     def __init__(
         self, system: Trainable, net: nn.Module, seed: int, total_steps: int,
-        teachers: Sequence[nn.Module] = (),
+        teachers: Sequence[nn.Module] = (), epoch_steps: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
         self.system, self.net, self.seed, self.total_steps = system, net, seed, total_steps
+        self.epoch_steps = epoch_steps
+        self._plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
+        self._plateau_state: dict[str, Any] | None = None
         self._teachers = [teacher.eval().requires_grad_(False) for teacher in teachers]
 
     @property
@@ -103,7 +106,12 @@ class NetworkModule(pl.LightningModule):
         else:
             make = torch.optim.AdamW if part.optimiser == "adamw" else torch.optim.Adam
             optimiser = make(weights, lr=part.lr, weight_decay=part.weight_decay)
-        schedule = schedule_of(part, optimiser, self.total_steps)
+        if part.schedule == "plateau":
+            self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimiser, factor=part.decay, patience=part.decay_epochs
+            )
+            return optimiser
+        schedule = schedule_of(part, optimiser, self.total_steps, self.epoch_steps)
         if schedule is None:
             return optimiser
         return {
@@ -112,10 +120,36 @@ class NetworkModule(pl.LightningModule):
         }
 
 
+    def on_validation_end(self) -> None:
+        """Follow the validation loss, where the schedule does.
+
+        Lightning would do so only after the checkpoint of the epoch was written.
+        """
+        if self._plateau is not None:
+            self._plateau.step(self.trainer.callback_metrics["val_loss"])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the plateau has seen."""
+        if self._plateau is not None:
+            checkpoint["plateau"] = self._plateau.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Find it there."""
+        self._plateau_state = checkpoint.get("plateau")
+
+    def on_train_start(self) -> None:
+        """Go on with what the plateau had seen."""
+        if self._plateau is not None and self._plateau_state is not None:
+            self._plateau.load_state_dict(self._plateau_state)
+
+
 def schedule_of(
-    part: TrainingPart, optimiser: torch.optim.Optimizer, total: int
+    part: TrainingPart, optimiser: torch.optim.Optimizer, total: int, epoch: int = 1
 ) -> torch.optim.lr_scheduler.LRScheduler | None:
-    """Return the schedule of learning rates over `total` steps; None for a constant one."""
+    """Return the schedule of learning rates over `total` steps, `epoch` of them an epoch.
+
+    None for a constant rate, and for one that follows the validation loss.
+    """
     scheduler = torch.optim.lr_scheduler
     share = max(part.warm_share, 2 / (total + 1))  # the first step must not be the peak
     if part.schedule == "one_cycle":
@@ -124,7 +158,9 @@ def schedule_of(
         return scheduler.OneCycleLR(
             optimiser, part.lr, total_steps=total + 1, pct_start=share, cycle_momentum=False
         )
-    if part.warm_steps:
+    if part.schedule == "decay":
+        return scheduler.StepLR(optimiser, part.decay_epochs * epoch, gamma=part.decay)
+    if part.schedule == "constant" and part.warm_steps:
         factor = part.warm_lr / part.lr
         return scheduler.LambdaLR(optimiser, lambda k: factor if k < part.warm_steps else 1.0)
     return None

@@ -28,7 +28,7 @@ def _same(a, b):
     return all(torch.equal(one[k], other[k]) for k in one)
 
 
-@pytest.mark.parametrize("training", [{}, AVERAGED])
+@pytest.mark.parametrize("training", [{}, AVERAGED, {"workers": 1}])
 def test_a_killed_run_goes_on_to_the_same_weights_and_rows(tmp_path, training):
     whole, rows = fit_toy(tmp_path / "whole", **training)
     _, before = fit_toy(tmp_path / "cut", die_in=2, **training)
@@ -134,6 +134,31 @@ def test_a_schedule_rises_falls_and_ends_at_nothing_by_steps(name):
     assert max(rates) == pytest.approx(0.1, rel=0.01)
     assert 8 <= rates.index(max(rates)) <= 11
     assert rates[-1] < 0.001
+
+
+def test_a_decay_takes_its_factor_every_so_many_epochs():
+    part = toy_recipe(schedule="decay", decay=0.5, decay_epochs=2, lr=0.4).training
+    optimiser = torch.optim.Adam(nn.Linear(1, 1).parameters(), lr=0.4)
+    schedule = schedule_of(part, optimiser, 100, 3)
+    rates = []
+    for _ in range(13):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    assert rates == [0.4] * 6 + [0.2] * 6 + [0.1]
+
+
+def test_a_plateau_takes_the_rate_down_and_ends_training(tmp_path):
+    plateau = {"schedule": "plateau", "decay": 0.1, "decay_epochs": 0, "least_lr": 0.5}
+    fitted, _ = fit_toy(tmp_path / "a", lr=20.0, epochs=50, optimiser="sgd", **plateau)
+    assert fitted.facts["epochs"] < 50
+    whole, rows = fit_toy(tmp_path / "whole", lr=2.0, **plateau | {"least_lr": 0.0})
+    _, before = fit_toy(tmp_path / "cut", lr=2.0, die_in=2, **plateau | {"least_lr": 0.0})
+    cut, after = fit_toy(tmp_path / "cut", lr=2.0, **plateau | {"least_lr": 0.0})
+    assert before + after == rows
+    assert _same(whole, cut)
+    with pytest.raises(UsageError, match="nothing is held out"):
+        fit_toy(tmp_path / "none", validation=False, **plateau)
 
 
 def test_a_warm_rate_lasts_its_steps():

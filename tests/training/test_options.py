@@ -1,7 +1,6 @@
 """Recipes that extend others, and options: each is read by a system or refused by name."""
 
 import inspect
-import json
 import tomllib
 
 import pytest
@@ -14,6 +13,7 @@ from offline.datasets.synthetic import make_dataset
 from offline.recipes.extends import all_recipes, find_recipe
 from offline.recipes.load import load_recipe, recipe_from
 from offline.recipes.recipe import DataPart, EvaluationPart, NetworkPart, Recipe, TrainingPart
+from offline.runs import recipe_of_run
 from offline.systems import SYSTEMS
 from streammer.errors import InputError, UsageError
 
@@ -201,7 +201,8 @@ def test_the_registry_names_the_options_of_each_network(kind, network):
     ("args", "says"),
     [
         (["crnn", "--set", "training.momentum=0.9"], "only with training.optimiser = sgd"),
-        (["crnn", "--set", "training.warm_share=0.9"], "only with a schedule"),
+        (["crnn", "--set", "training.warm_share=0.9"], "only with training.schedule = one_cycle"),
+        (["crnn", "--set", "training.decay=0.9"], "only with training.schedule = decay"),
         (["crnn", "--steps", "5", "--epochs", "3"], "training.epochs has an effect only"),
         (["crnn", "--set", "data.song_s=10"], "only with static labels"),
         (["crnn", "--split", "seed001", "--fold", "2"], "only with five folds"),
@@ -233,4 +234,4 @@ def test_fresh_throws_the_earlier_run_away(name, place, capsys):
     assert "another configuration" in capsys.readouterr().err
     assert main([*args, "--seed", "4", "--fresh"]) == 0
     assert not (run / "left over").exists()
-    assert json.loads((run / "config.json").read_text())["recipe"]["training"]["seed"] == 4
+    assert recipe_of_run(run).training.seed == 4

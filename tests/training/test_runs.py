@@ -17,7 +17,7 @@ from offline.cli import main
 from offline.datasets.synthetic import make_dataset
 from offline.evaluation.evaluate import is_scored
 from offline.evaluation.ledger import LEDGER
-from offline.recipes.load import load_recipe, load_text, recipe_from
+from offline.recipes.load import load_recipe, load_text
 from offline.recipes.recipe import recipe_toml
 from offline.runs import Predictions, open_run
 from streammer.inference.artefact import graph_hash, read_metadata
@@ -100,7 +100,8 @@ def test_train_evaluate_export_need_nothing_else(data, cache, tmp_path, capsys):
     assert path.name == "window-m2.onnx"
     assert path.with_suffix(".md").exists()
     assert list(Path(run).glob("tensorboard/events*"))
-    assert json.loads((Path(run) / "config.json").read_text())["recipe"]["training"]["epochs"] == 2
+    assert open_run(Path(run)).recipe.training.epochs == 2
+    assert load_text(read_metadata(path).recipe, "artefact") == open_run(Path(run)).recipe
 
 
 def test_training_takes_as_many_steps_as_were_asked_for(data, cache, tmp_path):
@@ -222,9 +223,8 @@ def test_the_live_models_folds_are_scored_beside_the_others(data, cache, tmp_pat
     assert "within 1 sigma" in text
     assert (tmp_path / "out" / "report" / "calibration.png").exists()
     run = next((tmp_path / "runs").glob("live-*0"))
-    assert recipe_from(json.loads((run / "config.json").read_text())["recipe"], "run") == (
-        load_text(read_metadata(model).recipe, "model", changes={"evaluation.stride": 1})
-    )
+    carried = load_text(read_metadata(model).recipe, "model", changes={"evaluation.stride": 1})
+    assert open_run(run).recipe == carried
     kept = Predictions.read(run / "predictions-test.npz")
     assert kept.of == graph_hash(model.read_bytes())
     for other in (kept.of, "0" * 64):  # the same artefact's are kept, another's are not
@@ -236,6 +236,21 @@ def test_the_live_models_folds_are_scored_beside_the_others(data, cache, tmp_pat
         assert bool(np.any(now.p[0])) is (other != kept.of)
     assert now.of == kept.of
     capsys.readouterr()
+
+
+def test_a_run_of_other_songs_is_not_gone_on_with_and_a_wrong_fold_loses_nothing(
+    data, cache, tmp_path, capsys
+):
+    args = ["chroma-lstm", "--steps", "1", "--no-progress", "--workers", "1", "--name", "run"]
+    assert main(_train(data, cache, tmp_path, *args)) == 0
+    fitted = (tmp_path / "run" / "fitted.json").read_bytes()
+    assert main([*_train(data, cache, tmp_path, *args), "--fresh", "--fold", "9"]) == 2
+    assert (tmp_path / "run" / "fitted.json").read_bytes() == fitted
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    moved = {**split, "train": split["train"][1:], "test": [*split["test"], split["train"][0]]}
+    (tmp_path / "run" / "split.json").write_text(json.dumps(moved))
+    assert main(_train(data, cache, tmp_path, *args)) == 2
+    assert "another split of the songs" in capsys.readouterr().err
 
 
 def test_scores_of_other_weights_are_not_taken_for_a_runs_own(data, cache, tmp_path):

@@ -21,7 +21,7 @@ from offline.training.network import NetworkSystem
 from offline.training.system import Outputs, Stepping, TrainingData
 from streammer.errors import InputError, UsageError
 
-__all__ = ["AudioSystem"]
+__all__ = ["AudioSystem", "device_of"]
 
 _SAMPLE = 200
 """Clips of which means and spreads are fitted."""
@@ -173,9 +173,14 @@ class AudioSystem(NetworkSystem):
                 f"{fitted['n_weights']:,} weights fit no artefact"
             )
         module, step_s = self.stepper(
-            self.load(run), ToUnit(self.recipe.data.target), fitted["sizes"]
+            self.load(run).cpu(), ToUnit(self.recipe.data.target), fitted["sizes"]
         )
         return Stepping(module, {"features": self.recipe.spec}, step_s)
+
+
+def device_of(net: nn.Module) -> torch.device:
+    """Return the device of a network's weights."""
+    return next(net.parameters()).device
 
 
 def _facts(

@@ -11,7 +11,7 @@ from models.audio.sequence import ChromaLstm, StackedCrnn
 from models.audio.stepping import ChromaStepper, SequenceStepper, ToUnit
 from offline.batches.clips import LabelledClip
 from offline.batches.windows import padded
-from offline.training.systems.audio import AudioSystem
+from offline.training.systems.audio import AudioSystem, device_of
 
 __all__ = ["Chroma", "Stacked"]
 
@@ -36,8 +36,8 @@ class Stacked(AudioSystem):
         """Apply the network to the whole clip."""
         frames = len(labelled.ends) * self.recipe.frames_per_step
         x = torch.from_numpy(np.array(labelled.x[:frames], np.float32))
-        out: Tensor = net(x[None])[0][torch.from_numpy(at)]
-        return out
+        out: Tensor = net(x[None].to(device_of(net)))[0].cpu()
+        return out[torch.from_numpy(at)]
 
     def stepper(
         self, net: nn.Module, unit: ToUnit, sizes: Sequence[int]

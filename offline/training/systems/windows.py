@@ -12,7 +12,7 @@ from models.audio.stepping import SequenceStepper, ToUnit, WindowStepper
 from models.audio.window import WindowNet
 from offline.batches.clips import LabelledClip
 from offline.batches.windows import windows_of
-from offline.training.systems.audio import AudioSystem
+from offline.training.systems.audio import AudioSystem, device_of
 
 __all__ = ["Spectral", "Window"]
 
@@ -38,11 +38,9 @@ class Window(AudioSystem):
         self, net: nn.Module, labelled: LabelledClip, at: np.ndarray, sizes: Sequence[int]
     ) -> Tensor:
         """Apply the network to the windows, some at a time."""
-        parts = [
-            net(torch.from_numpy(self.frames(labelled, at[i : i + _BATCH], sizes)))
-            for i in range(0, len(at), _BATCH)
-        ]
-        return torch.cat(parts)
+        some = [at[i : i + _BATCH] for i in range(0, len(at), _BATCH)]
+        frames = (torch.from_numpy(self.frames(labelled, k, sizes)) for k in some)
+        return torch.cat([net(x.to(device_of(net))).cpu() for x in frames])
 
     def stepper(
         self, net: nn.Module, unit: ToUnit, sizes: Sequence[int]
