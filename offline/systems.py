@@ -180,11 +180,8 @@ SYSTEMS: dict[str, SystemKind] = {
             "window",
             unused=(
                 "data", "evaluation", "front_end", "network.image", "network.width", "outputs",
-                "training.accelerator", "training.average", "training.batch", "training.clip",
-                "training.devices", "training.distil_seeds", "training.keep", "training.loss",
-                "training.momentum", "training.optimiser", "training.patience",
-                "training.schedule", "training.steps", "training.warm_lr", "training.warm_share",
-                "training.warm_steps", "training.weights",
+                "training.batch", "training.devices", "training.keep", "training.loss",
+                "training.patience",
             ),
             front_end=False,
             reported=False,

@@ -1,1 +1,1 @@
-"""The live model and its parts."""
+"""The live network: what it is given, what it learns, what is published of it."""

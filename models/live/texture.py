@@ -1,4 +1,4 @@
-"""Running statistics of sound, causal and level-free: the input of the kernel ridge.
+"""Running statistics of sound, causal and level-free: what the live network is given of it.
 
 Per step, sums over the frames (bands, their squares and rises, cepstra, contrasts, chroma, its
 intervals and triads) go into a memory that fades slowly. When the last second and a half sounds

@@ -18,10 +18,10 @@ def train(
     show: bool,
 ) -> Path:  # fmt: skip
     """Train what is not there yet, and return the run's folder."""
-    from offline.training.live.build import train_live
+    from offline.training.live.train import train_live
 
     run = runs / (name or recipe.name)
-    train_live(recipe, data, cache, run, fresh=fresh, workers=workers)
+    train_live(recipe, data, cache, run, fresh=fresh, workers=workers, show=show)
     return run
 
 

@@ -4,22 +4,22 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from models.live.ensemble import OUTPUTS, LiveEnsemble
-from models.live.mood import LiveModel
+from models.live.mood_step import OUTPUTS, MoodStep
 from offline.batches.live.data import FRONT_ENDS, LiveData
 from offline.evaluation.live.evaluate import metrics_of
 from offline.export.card import REQUIRED
 from offline.export.live_card import sections_of, write_prose
 from offline.export.onnx import attach_metrics, export_model
 from offline.progress import say
-from offline.recipes.live import LivePlan, plan_of
-from offline.training.live.members import EVERY, Member, load_member
+from offline.recipes.mood import MoodPlan, mood_plan
+from offline.runs import recipe_of_run
 from offline.training.live.run import (
+    EVERY,
+    Member,
     artefact_of,
-    load_kernel,
-    load_mlps,
+    is_taught,
+    load_step,
     members_of,
-    recipe_of_run,
 )
 from streammer.inference.artefact import graph_hash
 
@@ -33,7 +33,7 @@ LICENCE = (
 
 def export_folds(run: Path, data: LiveData) -> None:
     """Export the artefact of every fold and seed that is not in the run yet, for evaluation."""
-    plan = plan_of(recipe_of_run(run))
+    plan = mood_plan(recipe_of_run(run))
     for member in members_of(plan):
         path = artefact_of(run, member)
         if path.exists():
@@ -41,7 +41,7 @@ def export_folds(run: Path, data: LiveData) -> None:
         folds = [f for f in range(plan.folds) if f != member.fold]
         note = f"Held out: fold {member.fold}. Kept for evaluation only."
         sections = dict.fromkeys(REQUIRED, note)
-        module = _module(run, data, plan, member.fold, member.seed, folds)
+        module = _module(run, data, plan, member, folds)
         _export(run, data, module, folds, path.parent, path.stem, "0", sections)
         say(f"{path}: exported")
 
@@ -49,7 +49,7 @@ def export_folds(run: Path, data: LiveData) -> None:
 def export_shipped(
     run: Path, data: LiveData, to: Path, *, name: str = "", version: str = "1"
 ) -> Path:
-    """Export what ships, fitted on every fold (the first seed of each part), into a folder.
+    """Export what ships, fitted on every fold, into a folder.
 
     Its card has the figures of `evaluate` where they belong to this graph, and the prose that
     stands about it in docs/cards.
@@ -60,10 +60,10 @@ def export_shipped(
         Of the artefact.
     """
     recipe = recipe_of_run(run)
-    plan = plan_of(recipe)
+    plan = mood_plan(recipe)
     folds = list(range(plan.folds))
-    module = _module(run, data, plan, None, 0, folds)
-    sections = sections_of(data, plan)
+    module = _module(run, data, plan, Member(EVERY, 0), folds)
+    sections = sections_of(data, plan, taught=is_taught(run))
     path = _export(run, data, module, folds, to, name or recipe.name, version, sections)
     artefact_hash = graph_hash(path.read_bytes())
     write_prose(path)
@@ -75,43 +75,24 @@ def export_shipped(
 
 
 def _module(
-    run: Path, data: LiveData, plan: LivePlan, fold: int | None, seed: int, folds: Sequence[int]
-) -> LiveModel:
-    """Put the parts together that were fitted without a fold."""
-    network = Member(EVERY if fold is None else fold, min(seed, plan.network_seeds - 1))
+    run: Path, data: LiveData, plan: MoodPlan, member: Member, folds: Sequence[int]
+) -> MoodStep:
+    """Read the network that was fitted without a fold; its largest sigma is the prior's."""
     spread = data.prior(folds)[1]
-    return LiveModel(
-        load_kernel(run, plan, fold, seed),
-        LiveEnsemble([load_member(run, plan, network)]) if plan.has_networks else None,
-        plan.share,
-        plan.smoothing_s,
-        (float(spread[0]), float(spread[1])),
-        mlps=load_mlps(run, plan, fold, seed) if plan.has_mlps else None,
-        mlp_share=plan.mlp_share,
-    )
+    return load_step(run, plan, member, (float(spread[0]), float(spread[1])))
 
 
 def _export(
     run: Path,
     data: LiveData,
-    module: LiveModel,
+    module: MoodStep,
     folds: Sequence[int],
     to: Path,
     name: str,
     version: str,
     sections: Mapping[str, str],
 ) -> Path:
-    plan = plan_of(recipe_of_run(run))
     mean, spread = data.prior(folds)
-    counts = {
-        kind: len({data.clips[i].song for i in data.where(kind, tuple(folds))})
-        for kind in ("curve", "quadrant", "cluster")
-    }
-    trained_on = f"DEAM ({counts['curve']} songs)"
-    if data.half_planes_from == "4Q":
-        trained_on += f", 4Q ({counts['quadrant']} clips)"
-    if counts["cluster"] and (plan.has_networks or plan.has_mlps):
-        trained_on += f", MIREX-like ({counts['cluster']} clips)"
     meta = {
         "name": name,
         "version": version,
@@ -123,9 +104,26 @@ def _export(
             for k, axis in enumerate(("valence", "arousal"))
         },
         "licence": LICENCE,
-        "trained_on": trained_on,
+        "trained_on": _trained_on(run, data, folds),
         "recipe": (run / "recipe.toml").read_text(encoding="utf-8"),
         "data_hash": data.data_hash(),
     }
     to.mkdir(parents=True, exist_ok=True)
     return export_model(module, FRONT_ENDS, meta, to, sections)
+
+
+def _trained_on(run: Path, data: LiveData, folds: Sequence[int]) -> str:
+    weights = recipe_of_run(run).training.weights
+    counts = {
+        kind: len({data.clips[i].song for i in data.where(kind, tuple(folds))})
+        for kind in ("curve", "quadrant", "cluster", "deezer")
+    }
+    parts = [f"DEAM ({counts['curve']} songs)"]
+    if data.half_planes_from == "4Q":
+        parts.append(f"4Q ({counts['quadrant']} clips)")
+    if counts["cluster"] and (weights.get("cluster") or weights.get("rank_cluster")):
+        parts.append(f"MIREX-like ({counts['cluster']} clips)")
+    if counts["deezer"] and weights.get("deezer"):
+        parts.append(f"Deezer's labels ({counts['deezer']} clips)")
+    taught = "; soft targets of musicnn" if is_taught(run) else ""
+    return ", ".join(parts) + taught

@@ -6,7 +6,7 @@ from pathlib import Path
 from offline.batches.live.data import LiveData
 from offline.export.onnx import write_card
 from offline.prose import CARDS, DOCS, PROTOCOL, prose_of, sections, unwrapped
-from offline.recipes.live import LivePlan
+from offline.recipes.mood import MoodPlan
 from streammer.inference.artefact import graph_hash, read_artefact
 
 __all__ = ["protocol", "sections_of", "write_prose"]
@@ -19,23 +19,29 @@ _FIGURES = {
 }  # fmt: skip
 
 
-def sections_of(data: LiveData, plan: LivePlan) -> dict[str, str]:
+def sections_of(data: LiveData, plan: MoodPlan, *, taught: bool) -> dict[str, str]:
     """Return summary, data, splits and failures as far as they follow from data and plan."""
     folds = tuple(range(plan.folds))
     songs = len(data.first_clips(folds))
-    parts = ["kernel ridge regression"]
-    if plan.has_mlps:
-        parts.append("an MLP ensemble on causal running statistics")
-    if plan.has_networks:
-        parts.append("a causal convolutional network")
+    inputs = "causal running statistics"
+    if plan.config().channels:
+        inputs += " and causal convolutions"
+    teacher = (
+        "Soft targets on every clip: features and tags of musicnn (Pons and Serra 2019, ISC "
+        "licence), whose weights are not in this artefact."
+        if taught
+        else "Trained without a teacher: musicnn's weights were not at hand (`python -m offline "
+        "data get musicnn`); with its soft targets valence is ranked better."
+    )
     return {
         "Summary": "Valence and arousal of music as it plays, twice a second, with a sigma each: "
-        f"{', '.join(parts)}.",
+        f"one network on {inputs}, smoothed over {plan.config().smoothing_s:g} s.",
         "Data": f"Valence, arousal and their sigmas: {songs} songs with labels every 0.5 s. "
         f"p_positive and p_energetic: {data.half_planes_from}. Synthetic sounds (noise, hum, "
-        "tones, a synthetic voice) are trained as no music.",
+        f"tones, a synthetic voice) are trained as no music. {teacher}",
         "Splits": f"{plan.folds} folds by artist, one assignment for all sets. Figures of folds "
-        "come from artefacts fitted without the fold; this artefact was fitted on all of them.",
+        "come from artefacts fitted without the fold, sigma's scale from an inner fold of theirs; "
+        "this artefact was fitted on all of them.",
         **{title: unwrapped(text) for title, text in protocol().items()},
         "Known failures": "None was looked for in this artefact: its metrics are all that is "
         "known of it.",

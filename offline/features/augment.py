@@ -8,7 +8,7 @@ power domain, which costs a hundredth of filtering the sound and needs no decodi
 import torch
 from torch import Tensor
 
-from offline.recipes.live import AugmentPart
+from offline.recipes.mood import AugmentPart
 
 __all__ = [
     "add_noise", "augment", "band_limit", "equalise", "mel_centres", "reverberate", "shift",

@@ -21,10 +21,7 @@ QUICK: dict[str, Any] = {
 }
 """Changes that make a recipe run in seconds: does everything work?"""
 
-_FORMER = {
-    "faithful": "original", "mended": "corrected", "perceptrons": "mlps",
-    "perceptron_share": "mlp_share",
-}  # fmt: skip
+_FORMER = {"faithful": "original", "mended": "corrected"}
 
 
 def load_recipe(
@@ -112,10 +109,8 @@ def _renamed(body: dict[str, Any]) -> dict[str, Any]:
     """Return a recipe with today's names for keys that artefacts of version 0.1 carry."""
     if "mode" in body:
         body["mode"] = _FORMER.get(body["mode"], body["mode"])
-    options = body.get("network", {}).get("options", {})
-    for part in (body, options):
-        for old in _FORMER.keys() & part.keys():
-            part[_FORMER[old]] = part.pop(old)
+    for old in _FORMER.keys() & body.keys():
+        body[_FORMER[old]] = body.pop(old)
     for part in (body, body.get("original", {})):
         training = part.get("training", {})
         training.pop("time_budget_s", None)  # seconds cannot be repeated: whole epochs can

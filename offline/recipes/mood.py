@@ -1,15 +1,50 @@
 """The live network's part of a recipe: what stands under ``[network.options]``, checked."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from models.live.mood_net import MoodNetConfig
-from offline.recipes.live import CLUSTERS, GENRES, AugmentPart
 from offline.recipes.recipe import Recipe
 from streammer.errors import UsageError
 
-__all__ = ["LossPart", "MixPart", "MoodPlan", "TeacherPart", "WeightPart", "mood_plan"]
+__all__ = [
+    "CLUSTERS", "GENRES", "AugmentPart", "MixPart", "MoodPlan", "TeacherPart", "WeightPart",
+    "mood_plan",
+]  # fmt: skip
+
+CLUSTERS = 5
+GENRES = (
+    "rock", "pop", "electronic", "classical", "jazz", "country", "folk", "blues", "hip", "soul",
+    "international", "experimental", "vocal",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AugmentPart:
+    """How often each change happens to a row, and how strong it is.
+
+    Parameters
+    ----------
+    eq, band, noise, reverb, shift : float
+        Probability per row.
+    eq_db : float     [dB]
+        Spread of the points of the curve.
+    tilt_db : float     [dB / octave]
+        Greatest slope over the whole range.
+    snr_db : (float, float)     [dB]
+        Range of the ratio of signal to added noise.
+    """
+
+    eq: float = 0.5
+    eq_db: float = 2.5
+    tilt_db: float = 1.2
+    band: float = 0.25
+    noise: float = 0.2
+    snr_db: tuple[float, float] = (10.0, 40.0)
+    reverb: float = 0.15
+    shift: float = 0.3
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,51 +73,6 @@ class MixPart(_Part):
     twins: int = 0
     splice: float = 0.4
     variants: float = 0.0
-
-
-class LossPart(_Part):
-    """Weights of the losses, by name; 0 leaves one out.
-
-    Attributes
-    ----------
-    mood, sigma : float
-        Squared error of valence and arousal; likelihood of their sigma, the mean detached.
-    half_planes : float
-        Cross entropy of positive and energetic.
-    sign_valence, sign_arousal : float
-        The same labels on the sign of valence and of arousal.
-    rank_valence, rank_positive : float
-        Pairs of clips inside each half: the positive one first, in valence and in its logit.
-    rank_cluster : float
-        Pairs of clips whose clusters have an order, in valence and arousal.
-    deezer, words : float
-        Squared error of valence and arousal against the Deezer set's, and of a head of its own
-        against the mean of a song's mood words.
-    genre, cluster : float
-        Cross entropy of heads of their own.
-    teacher : float
-        Of the tagger's features and tags.
-    consistency : float
-        Squared difference of twins' mood and logits.
-    distil : float
-        Distance to the mean of several networks' outputs.
-    """
-
-    mood: float = 10.0
-    sigma: float = 0.2
-    half_planes: float = 0.5
-    sign_valence: float = 0.3
-    sign_arousal: float = 0.1
-    rank_valence: float = 0.0
-    rank_positive: float = 0.0
-    rank_cluster: float = 0.0
-    deezer: float = 0.0
-    words: float = 1.0
-    genre: float = 0.15
-    cluster: float = 0.2
-    teacher: float = 4.0
-    consistency: float = 0.0
-    distil: float = 0.0
 
 
 class WeightPart(_Part):
@@ -131,25 +121,22 @@ class MoodPlan(_Part):
         Fields of `models.live.mood_net.MoodNetConfig`.
     augment : dict
         Fields of `AugmentPart`.
-    mix, loss, weights, teacher
+    mix, weights, teacher
         See there.
+    sounds : int
+        How many sounds that are no music are made.
     folds, seeds : int
-        Networks of each held-out fold; with several, one more is distilled from their mean.
-    average, warm_up, clip : float
-        Decay of the average of weights; share of the schedule that rises; largest gradient.
+        One artefact for each held-out fold and seed.
     """
 
     net: dict[str, Any] = {}
     augment: dict[str, Any] = {}
     mix: MixPart = MixPart()
-    loss: LossPart = LossPart()
     weights: WeightPart = WeightPart()
     teacher: TeacherPart = TeacherPart()
+    sounds: int = 220
     folds: int = 5
-    seeds: int = 3
-    average: float = 0.99
-    warm_up: float = 0.2
-    clip: float = 2.0
+    seeds: int = 1
 
     def config(self, teacher: int = 0) -> MoodNetConfig:
         """Sizes of a network; `teacher` is the number of the tagger's targets, 0 without them."""

@@ -1,1 +1,1 @@
-"""Fitting: networks, kernel ridge, MLPs and scikit-learn."""
+"""Fitting: every network by one loop, and what scikit-learn fits."""

@@ -144,7 +144,7 @@ def test_the_arrows_forbid_what_the_layout_forbids():
         ("offline.evaluation.live.evaluate", "offline.reporting.live.page"),
         ("offline.reporting.overview", "offline.reproduce"),
         ("offline.export.run", "offline.reporting.report"),
-        ("offline.recipes.live", "offline.training.live.mlp"),
+        ("offline.recipes.mood", "offline.training.live.terms"),
     ):
         assert not may_import(here, other)
     assert may_import("streammer.engine.pipeline", "streammer.audio.block")

@@ -2,34 +2,43 @@
 
 import shutil
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tagger_parts import random_weights, write_weights
 
-from offline.batches.live.batches import STEPS, Batches
+from models.live.mood_net import MoodNet, MoodNetConfig
+from models.live.mood_step import MoodStep
+from models.live.texture import Texture
+from offline.batches.example import Batch
 from offline.batches.live.data import LiveData
 from offline.batches.live.load import check_labels, load_live
 from offline.batches.live.statistics import Rows, make_rows
+from offline.datasets.musicnn import FOLDER, WEIGHTS
 from offline.datasets.synthetic import make_dataset
 from offline.evaluation.ledger import readings
 from offline.evaluation.live import baselines
 from offline.evaluation.live.one import score_artefact
-from offline.evaluation.live.predict import run_clips
-from offline.evaluation.live.scores import constant_of, half_scores, mood_scores
+from offline.evaluation.live.predict import TorchSteps, run_clips
+from offline.evaluation.live.scores import half_scores
 from offline.export.live import export_folds, export_shipped
 from offline.export.live_card import write_prose
 from offline.features.cache import FeatureCache
 from offline.features.nonmusic import KINDS, SR, make_sound, not_music
 from offline.prose import CARDS, prose_of
-from offline.recipes.live import plan_of
 from offline.recipes.load import load_recipe, recipe_from
+from offline.recipes.mood import mood_plan
 from offline.recipes.recipe import Recipe
 from offline.reporting.live.table import table_lines
-from offline.training.live.build import train_live
-from offline.training.live.members import Member, train_member
-from offline.training.live.run import members_of
+from offline.training.live.calibration import crps, fit_calibration, mean_calibration
+from offline.training.live.run import artefact_of, members_of, network_folder
+from offline.training.live.system import MoodSystem
+from offline.training.live.train import train_live
+from offline.training.loop import fit_network
 from streammer.errors import InputError, UsageError
 from streammer.inference.artefact import read_metadata
 from streammer.inference.model import load_model
@@ -37,13 +46,14 @@ from streammer.inference.model import load_model
 SMALL = {
     "network.options.net.channels": [4, 4, 6, 8],
     "network.options.net.embedding": 12,
-    "network.options.kernel.songs": 20,
-    "network.options.kernel.clips": 12,
-    "network.options.mlps": {"members": 2, "hidden": 16},
+    "network.options.net.statistics": 12,
+    "network.options.net.hidden": 16,
     "network.options.mix": {"curve": 8, "quadrant": 4, "cluster": 2, "sound": 2},
-    "network.options.folds": 2,
-    "network.options.seeds": 1,
-    "training.epochs": 2,
+    "network.options.teacher.components": 3,
+    "network.options.folds": 3,
+    "network.options.sounds": 9,
+    "training.epochs": 1,
+    "training.distil_seeds": 1,
 }
 
 
@@ -64,6 +74,11 @@ def _recipe(**changes: object) -> Recipe:
     return load_recipe("live", changes={**SMALL, **changes})
 
 
+def _batches(system: MoodSystem) -> Iterator[Batch]:
+    train = system.batches(3).train
+    return (train.make(draw) for draw in train.draws(0))
+
+
 def test_folder_gives_labels_at_the_end_of_each_step(data: LiveData) -> None:
     clips = data.first_clips((0, 1, 2, 3, 4))
     assert len(clips) == 26 - 6  # the songs of 2015 are in no fold
@@ -72,54 +87,40 @@ def test_folder_gives_labels_at_the_end_of_each_step(data: LiveData) -> None:
     assert len(data.where("sound", (-1,))) == 9
 
 
-def test_rows_of_a_fold_hear_nothing_of_the_others(data: LiveData) -> None:
-    from models.live.texture import Texture
-
-    plan = plan_of(_recipe())
-    moods, half_planes = make_rows(data, Texture(threshold=1.35), plan.copied)
+def test_rows_for_boosting_are_of_every_fold_and_of_no_more_weight_than_songs(
+    data: LiveData,
+) -> None:
+    moods, half_planes = make_rows(data, Texture(threshold=1.35))
     assert np.isfinite(moods.x).all()
     assert np.isfinite(half_planes.x).all()
-    assert set(moods.fold.tolist()) <= {-1, 0, 1, 2, 3, 4}
-    assert not moods.landmark[moods.fold < 0].any()
+    assert set(moods.fold.tolist()) <= {0, 1, 2, 3, 4}
     songs = len(data.first_clips((0, 1, 2, 3, 4)))
-    weight = moods.weight[moods.fold >= 0].sum()
-    assert weight == pytest.approx(songs * 1.5, rel=1e-6)  # fresh .6, spliced .4, copies .5
+    assert moods.weight.sum() == pytest.approx(songs, rel=1e-6)  # fresh .6, spliced .4
 
 
-def test_batches_are_the_same_after_a_restart_and_know_what_they_know(data: LiveData) -> None:
-    plan = plan_of(_recipe())
-    first, second = (next(iter(Batches(data, (0, 1, 2), plan, 3).epoch(1))) for _ in range(2))
-    assert torch.equal(first.mel, second.mel)
-    assert first.mel.shape[1:] == (STEPS * 25, 80)
-    known = first.weights["mood"] > 0
-    assert torch.equal(
-        first.targets["mood"][~known], torch.zeros_like(first.targets["mood"][~known])
-    )
-
-
-def test_a_killed_member_goes_on_to_the_same_weights(data: LiveData, tmp_path: Path) -> None:
-    recipe = _recipe()
-    plan, member = plan_of(recipe), Member(0, 0)
-    whole = train_member(data, recipe, plan, member, tmp_path / "a.pt")
-    train_member(data, recipe, plan, member, tmp_path / "b.pt", stop=lambda epoch: epoch == 1)
-    resumed = train_member(data, recipe, plan, member, tmp_path / "b.pt")
-    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
-        assert torch.equal(a, b)
-
-
-def test_folder_to_artefact(folder: Path, tmp_path: Path) -> None:
-    recipe, run = _recipe(), tmp_path / "run"
-    data = train_live(recipe, folder, folder / "cache", run)
+@pytest.fixture(scope="module")
+def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LiveData]:
+    """A run of the recipe with all its parts, as small as it goes, and a tagger to learn from."""
+    write_weights(folder / FOLDER / WEIGHTS, random_weights())
+    run = tmp_path_factory.mktemp("runs") / "live"
+    data = train_live(_recipe(), folder, folder / "cache", run)
     export_folds(run, data)
+    return run, data
+
+
+def test_folder_to_artefact(trained: tuple[Path, LiveData], tmp_path: Path) -> None:
+    run, data = trained
     path = export_shipped(run, data, tmp_path / "zoo", name="tiny")
     model = load_model(path)
     assert model.outputs[:4] == ("valence", "arousal", "sigma_valence", "sigma_arousal")
-    songs = data.first_clips((0, 1, 2, 3, 4))
-    moods = run_clips(model, data, songs, 20)
-    y = np.stack([data.clips[i].labels[5:20] for i in songs])
-    scores = mood_scores(y, moods[:, 5:, :2], constant_of(data, range(5)))
-    assert scores["skill_valence"] > 0.2  # fitted on them: it must beat the constant
-    held_path = run / "artefacts" / f"live-{members_of(plan_of(recipe))[0].name}.onnx"
+    moods = run_clips(model, data, data.first_clips((0, 1, 2)), 20)
+    assert np.isfinite(moods).all()
+    assert moods[:, 5:].std() > 1e-3
+    assert (moods[..., 2:4] <= data.prior((0, 1, 2))[1] + 1e-6).all()
+    assert "musicnn" in model.meta.trained_on
+    assert "musicnn (Pons and Serra 2019" in path.with_suffix(".md").read_text()
+    plan = mood_plan(_recipe())
+    held_path = artefact_of(run, members_of(plan)[0])
     held = load_model(held_path)
     # A fold that was held out is read, and that is written down; another is named in-sample.
     for body, times in (
@@ -137,7 +138,97 @@ def test_folder_to_artefact(folder: Path, tmp_path: Path) -> None:
     }
     assert held.meta.data_hash == data.data_hash()
     # What was set on the command line is in the artefact, and the next commands read it there.
-    assert recipe_from(tomllib.loads(held.meta.recipe), "artefact") == recipe
+    assert recipe_from(tomllib.loads(held.meta.recipe), "artefact") == _recipe()
+
+
+def test_a_network_learns_nothing_of_a_held_out_fold(folder: Path) -> None:
+    recipe = _recipe()
+    changed = load_live(folder, FeatureCache(folder / "cache"), sounds=9)
+    for i, clip in enumerate(changed.clips):
+        if clip.fold == 0:  # another mood, another quadrant, other sound
+            half = None if clip.quadrant is None else (1.0, 0.0)
+            changed.clips[i] = replace(clip, labels=-clip.labels, quadrant=half)
+            changed.mel[i] = changed.mel[i].flip(2)
+    plain = load_live(folder, FeatureCache(folder / "cache"), sounds=9)
+    systems = [MoodSystem(recipe, data, (1, 2)) for data in (changed, plain)]
+    nets = []
+    for system in systems:
+        torch.manual_seed(0)
+        nets.append(system.network())
+        system.prepare(nets[-1], system.batches(3))
+    for a, b in zip(*(n.state_dict().values() for n in nets), strict=True):
+        assert torch.equal(a, b)
+    assert torch.equal(systems[0].fitted.centre, systems[1].fitted.centre)
+    first, second = (next(_batches(s)) for s in systems)
+    assert torch.equal(first.inputs["mel"], second.inputs["mel"])
+    for name, y in first.targets.items():
+        assert torch.equal(y, second.targets[name]), name
+
+
+def test_a_network_learns_what_its_songs_sound_like(data: LiveData, tmp_path: Path) -> None:
+    recipe = _recipe(**{
+        "training.epochs": 30, "training.lr": 0.01, "training.distil_seeds": 0,
+        "network.options.net.channels": [], "network.options.mix.splice": 0.0,
+    })  # fmt: skip
+    folds = (0, 1, 2, 3, 4)
+    system = MoodSystem(recipe, data, folds)
+    net = fit_network(system, system.batches(0), tmp_path, seed=0, show=False).net
+    clips = data.first_clips(folds)
+    moods = run_clips(TorchSteps(MoodStep(net)), data, clips, 20)[:, 5:, :2]
+    y = np.stack([data.clips[i].labels[5:20] for i in clips])
+    error = np.sqrt(np.mean((moods - y) ** 2, (0, 1)))
+    constant = np.sqrt(np.mean((y.mean((0, 1)) - y) ** 2, (0, 1)))
+    assert (error < 0.7 * constant).all()  # trained on them: it must beat the constant
+
+
+def test_a_finished_run_is_left_alone_and_one_of_other_settings_refused(
+    trained: tuple[Path, LiveData], folder: Path
+) -> None:
+    run, _ = trained
+    kept = {p: p.stat().st_mtime_ns for p in run.rglob("*.ckpt")}
+    assert len(kept) == 3 * 3 + 2  # a seed, the network, the one that calibrates; of all no third
+    train_live(_recipe(), folder, folder / "cache", run)
+    assert {p: p.stat().st_mtime_ns for p in run.rglob("*.ckpt")} == kept
+    with pytest.raises(UsageError, match="another configuration"):
+        train_live(_recipe(**{"training.epochs": 3}), folder, folder / "cache", run)
+
+
+def test_a_student_is_drawn_to_the_mean_of_its_seeds(trained: tuple[Path, LiveData]) -> None:
+    run, _ = trained
+    folder = network_folder(run, members_of(mood_plan(_recipe()))[0])
+    curves = (folder / "curves" / "metrics.csv").read_text().splitlines()[0]
+    assert "train_distil" in curves
+    assert "train_teacher" in curves
+    seed = (folder / "seeds" / "0" / "curves" / "metrics.csv").read_text().splitlines()[0]
+    assert "train_distil" not in seed
+
+
+def test_sigma_and_logits_are_calibrated_on_songs_that_were_not_trained_on(
+    data: LiveData,
+) -> None:
+    labels = np.concatenate([data.clips[i].labels for i in data.first_clips((0, 1))])
+    sigma = np.nanstd(labels, 0)
+
+    class Blind(MoodStep):
+        """Gives the mean of all labels, half of its true sigma and logits three times too sure."""
+
+        def sequence(self, mel: torch.Tensor, chroma: torch.Tensor, *state: torch.Tensor):
+            mean = torch.from_numpy(np.nanmean(labels, 0)).float()
+            given = torch.cat((mean, torch.from_numpy(sigma / 2).float(), torch.full((2,), 0.9)))
+            return given.expand(len(mel), 20, 6), *state
+
+    found = fit_calibration(Blind(MoodNet(MoodNetConfig(channels=()))), data, (0, 1))
+    assert found.sigma == pytest.approx((2, 2), rel=0.35)  # labels are not normal
+    assert all(f < 1 for f in found.logit)  # less sure than nine in ten
+    both = mean_calibration([found, replace(found, sigma=(found.sigma[0] * 4, found.sigma[1]))])
+    assert both.sigma == pytest.approx((found.sigma[0] * 2, found.sigma[1]), rel=1e-4)
+
+
+def test_crps_is_least_at_the_true_sigma_and_has_its_known_value() -> None:
+    error = np.random.default_rng(0).standard_normal(20_000) * 0.3
+    scores = [crps(error, np.full_like(error, s)).mean() for s in (0.2, 0.3, 0.45)]
+    assert scores[1] == min(scores)
+    assert scores[1] == pytest.approx(0.3 / np.sqrt(np.pi), rel=0.02)
 
 
 def test_made_up_sounds_are_sound_and_repeat() -> None:
@@ -168,8 +259,8 @@ def test_missing_audio_is_said_and_a_folder_without_any_refused(tmp_path: Path) 
 
 
 def test_unknown_options_are_refused_by_name() -> None:
-    with pytest.raises(UsageError, match="gama"):
-        plan_of(load_recipe("live", changes={"network.options.kernel.gama": 1.0}))
+    with pytest.raises(UsageError, match="statistic"):
+        mood_plan(load_recipe("live", changes={"network.options.net.statistic": 1}))
 
 
 def test_half_scores_count_each_half_apart() -> None:
@@ -191,7 +282,7 @@ def test_what_people_wrote_of_an_artefact_stands_in_its_card(name: str, tmp_path
     assert prose_of(CARDS, "0" * 64) == {}  # of another artefact nothing is said
 
 
-@pytest.mark.parametrize("name", ["default", "small", "chroma-lstm", "window-m2"])
+@pytest.mark.parametrize("name", ["chroma-lstm", "window-m2"])
 def test_the_recipe_inside_a_shipped_artefact_can_be_trained_again(
     name: str, tmp_path: Path
 ) -> None:
@@ -199,10 +290,7 @@ def test_the_recipe_inside_a_shipped_artefact_can_be_trained_again(
     path = tmp_path / f"{name}.toml"
     path.write_text(read_metadata(zoo / f"{name}.onnx").recipe)
     recipe = load_recipe(str(path))
-    if not recipe.kind.reported:
-        assert plan_of(recipe).has_mlps
-    else:
-        assert load_recipe(str(path), mode="original") != recipe
+    assert load_recipe(str(path), mode="original") != recipe
 
 
 def test_boosting_gives_weighted_rows_to_scikit_learn_in_bins(
@@ -219,7 +307,7 @@ def test_boosting_gives_weighted_rows_to_scikit_learn_in_bins(
     x = rng.standard_normal((2000, 3)).astype(np.float32)
     y = np.stack([np.tanh(x[:, 0]), np.tanh(x[:, 1])], 1)
     weight, fold = rng.uniform(0.5, 1.5, 2000), np.arange(2000) % 2
-    moods = Rows(x, y, fold, weight, np.zeros(2000, bool))
+    moods = Rows(x, y, fold, weight)
     boosting = baselines.fit_boosting(moods, moods, fold=1)
     assert [n for n, _ in given] == [baselines.BINS] * 2  # not the thousand distinct values
     assert all(np.array_equal(w, weight[fold == 0]) for _, w in given)

@@ -55,28 +55,41 @@ def mixture(data, plan=PLAN, folds=(0, 1), **more):
     return Mixture(data, folds, plan, Rows(data, folds, plan, **more), seed=3)
 
 
+def epoch(batches, number=0):
+    return [batches.make(draw) for draw in batches.draws(number)]
+
+
 def test_a_batch_holds_of_each_kind_what_the_recipe_says(data):
-    (batch, _) = mixture(data).epoch(0)
-    assert batch.mel.shape == (9, STEPS * 25, 80)
-    assert batch.chroma.shape == (9, STEPS * 5, 12)
-    counts = {k: int(w[:, -1].sum()) for k, w in batch.weights.items() if w.ndim == 2}
+    (batch, _) = epoch(mixture(data))
+    assert batch.inputs["mel"].shape == (9, STEPS * 25, 80)
+    assert batch.inputs["chroma"].shape == (9, STEPS * 5, 12)
+    counts = {k: int(w[:, -1].sum()) for k, w in batch.masks.items() if w.ndim == 2}
     assert counts["half_planes"] == 3  # no music is half of each
     assert counts["cluster"] == 2
     assert counts["sound"] == 1
-    assert int(batch.weights["mood"][:, -1, 0].sum()) == 4
+    assert int(batch.masks["mood"][:, -1, 0].sum()) == 4
 
 
 def test_an_epoch_has_every_song_once_and_repeats_after_a_restart(data):
-    first, again = ([b.mel for b in mixture(data).epoch(5)] for _ in range(2))
+    first, again = ([b.inputs["mel"] for b in epoch(mixture(data), 5)] for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     songs = torch.cat([m[:4, 0, 0] for m in first])
     assert sorted(songs.tolist()) == [1, 2, 3, 4, 5, 6, 7, 8]
-    other = [b.mel for b in mixture(data).epoch(6)]
+    other = [b.inputs["mel"] for b in epoch(mixture(data), 6)]
     assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
 
+def test_two_processes_share_the_songs_of_an_epoch(data):
+    plan = msgspec.structs.replace(PLAN, mix=msgspec.structs.replace(MIX, curve=2))
+    draws = [mixture(data, plan).draws(4, rank, 2) for rank in (0, 1)]
+    assert [len(d) for d in draws] == [2, 2]
+    songs = [i for d in draws for draw in d for i in draw.rows[:2]]
+    assert sorted(songs) == [0, 1, 2, 3, 4, 5, 6, 7]
+
+
 def test_a_held_out_fold_is_in_no_row(data):
-    seen = {float(x) for b in mixture(data, folds=(0,)).epoch(0) for x in b.mel[:, 0, 0]}
+    batches = epoch(mixture(data, folds=(0,)))
+    seen = {float(x) for b in batches for x in b.inputs["mel"][:, 0, 0]}
     assert not seen & {1, 3, 5, 7}
 
 
@@ -95,36 +108,37 @@ def test_labels_follow_the_crop_and_what_is_unknown_has_no_weight():
 
 
 def test_after_a_cut_the_first_second_and_a_half_counts_as_the_recipe_says(data):
-    plain = next(mixture(data).epoch(0))
+    plain = epoch(mixture(data))[0]
     joined = splice(plain, 1.0, 0.7, torch.Generator().manual_seed(0))
-    for row in range(len(plain.mel)):
-        heard = joined.mel[row, ::25, 0]
+    mel = plain.inputs["mel"]
+    for row in range(len(mel)):
+        heard = joined.inputs["mel"][row, ::25, 0]
         cut = int((heard != heard[-1]).sum())  # another clip, or the same one louder or softer
         assert 3 <= cut <= 15
-        assert heard[-1] == plain.mel[row, 0, 0]
+        assert heard[-1] == mel[row, 0, 0]
         source = joined.targets["source"][row, :, 0]
         assert (source[cut:] == row).all()
         assert (source[:cut] == source[0]).all()
-        early = joined.weights["early"][row]
+        early = joined.masks["early"][row]
         assert torch.allclose(early[cut : cut + CUT_STEPS], torch.tensor(0.7))
         assert (early[cut + CUT_STEPS :] == 1).all()
         before = int(source[0])  # labels before the cut are the other clip's
         assert torch.equal(joined.targets["mood"][row, :cut], plain.targets["mood"][before, :cut])
-        louder = heard[0] / plain.mel[before, 0, 0]
+        louder = heard[0] / mel[before, 0, 0]
         assert 10**-0.6 <= louder <= 10**0.6
-    assert torch.equal(splice(plain, 0.0, 0.7, torch.Generator()).mel, plain.mel)
+    assert torch.equal(splice(plain, 0.0, 0.7, torch.Generator()).inputs["mel"], mel)
 
 
 def test_twins_are_the_same_crop_changed_in_two_ways(data):
     changed = msgspec.structs.replace(
         PLAN, mix=msgspec.structs.replace(MIX, twins=3), augment={**STILL, "eq": 1.0}
     )
-    batch = next(mixture(data, changed).epoch(0))
-    assert batch.twins == 3
-    assert len(batch.mel) == 12
+    batch = epoch(mixture(data, changed))[0]
+    assert len(batch.rows) == 9
+    assert len(batch) == 12
     for name in ("mood", "source"):
         assert torch.equal(batch.targets[name][:3], batch.targets[name][-3:])
-    assert not torch.allclose(batch.mel[:3], batch.mel[-3:])
+    assert not torch.allclose(batch.inputs["mel"][:3], batch.inputs["mel"][-3:])
 
 
 def test_labels_count_by_the_agreement_of_raters(data):
@@ -234,7 +248,7 @@ def test_recordings_to_soft_targets_of_rows_and_of_changed_copies(recordings):
 
 
 @pytest.mark.parametrize(
-    ("options", "name"), [({"loss": {"mod": 1.0}}, "mod"), ({"net": {"chanels": [1]}}, "chanels")]
+    ("options", "name"), [({"mix": {"curv": 1}}, "curv"), ({"net": {"chanels": [1]}}, "chanels")]
 )
 def test_unknown_names_are_refused_with_their_place(options, name):
     recipe = load_recipe("live")

@@ -2,13 +2,15 @@
 
 from math import exp, log
 
-import msgspec
 import pytest
 import torch
 
-from offline.batches.live.mixture import Batch
-from offline.recipes.mood import LossPart, WeightPart
-from offline.training.live.terms import TERMS, Fitted, total_loss
+from offline.batches.example import Batch
+from offline.recipes.load import load_recipe
+from offline.recipes.mood import WeightPart
+from offline.training.live.system import check_weights
+from offline.training.live.terms import TERMS, Fitted, distil
+from streammer.errors import UsageError
 
 ROWS, STEPS = 4, 2
 SIZES = {"mood": 2, "ln_sigma": 2, "half_planes": 2, "words": 2, "genre": 3, "cluster": 5}
@@ -29,8 +31,8 @@ def case(**heads):
     weights = {k: torch.zeros(ROWS, STEPS) for k in flags}
     weights["mood"] = torch.zeros(ROWS, STEPS, 2)
     weights["early"] = torch.ones(ROWS, STEPS)
-    mel = torch.zeros(ROWS, 25 * STEPS, 80)
-    return made, Batch(mel, torch.zeros(ROWS, 5 * STEPS, 12), targets, weights)
+    inputs = {"mel": torch.zeros(ROWS, 25 * STEPS, 80)}
+    return made, Batch(inputs, targets, weights, (1, 2, 3, 4))
 
 
 def value(name, heads, batch):
@@ -47,11 +49,11 @@ def filled(rows, *values, n=ROWS, steps=STEPS):
 def test_mood_is_a_mean_over_known_labels_and_draws_no_music_to_the_middle():
     heads, batch = case(mood=filled([0], 0.5, -0.1) + filled([1], 0.2, 0.4))
     batch.targets["mood"][0] = torch.tensor([0.1, 0.3])
-    batch.weights["mood"][0, 0] = 1.0
+    batch.masks["mood"][0, 0] = 1.0
     assert value("mood", heads, batch) == pytest.approx((0.4**2 + 0.4**2) / 2)
-    batch.weights["mood"][0, 0] = torch.tensor([1.0, 0.5])  # raters agree less on arousal
+    batch.masks["mood"][0, 0] = torch.tensor([1.0, 0.5])  # raters agree less on arousal
     assert value("mood", heads, batch) == pytest.approx((0.4**2 + 0.5 * 0.4**2) / 1.5)
-    batch.weights["sound"][1, 0] = 1
+    batch.masks["sound"][1, 0] = 1
     assert value("mood", heads, batch) == pytest.approx(
         (0.4**2 + 0.5 * 0.4**2 + 0.25 * (0.2**2 + 0.4**2)) / (1.5 + 0.5)
     )
@@ -62,11 +64,11 @@ def test_sigma_is_fitted_to_errors_and_to_the_prior_of_no_music():
         mood=filled([0], 0.5, 0.0).requires_grad_(), ln_sigma=filled([0], -1.0, -2.0)
     )
     batch.targets["mood"][0] = torch.tensor([0.1, 0.3])
-    batch.weights["mood"][0, 0] = 1.0
+    batch.masks["mood"][0, 0] = 1.0
     likelihood = [0.5 * e**2 * exp(-2 * s) + s for e, s in ((0.4, -1.0), (0.3, -2.0))]
     assert value("sigma", heads, batch) == pytest.approx(sum(likelihood) / 2, rel=1e-5)
     sound_heads, only_sound = case(ln_sigma=filled([1], log(0.3), log(0.4)).requires_grad_())
-    only_sound.weights["sound"][1] = 1
+    only_sound.masks["sound"][1] = 1
     TERMS["sigma"](sound_heads, only_sound, FITTED).backward()
     assert sound_heads["ln_sigma"].grad.abs().max() < 1e-6  # the prior's spread is its minimum
 
@@ -74,7 +76,7 @@ def test_sigma_is_fitted_to_errors_and_to_the_prior_of_no_music():
 def test_sigma_teaches_no_mean():
     mood = filled([0], 0.5, 0.0).requires_grad_()
     heads, batch = case(mood=mood, ln_sigma=filled([0], -1.0, -1.0).requires_grad_())
-    batch.weights["mood"][0] = 1.0
+    batch.masks["mood"][0] = 1.0
     TERMS["sigma"](heads, batch, FITTED).backward()
     assert mood.grad is None
 
@@ -82,7 +84,7 @@ def test_sigma_teaches_no_mean():
 def test_half_planes_are_cross_entropy():
     heads, batch = case(half_planes=filled([0], 2.0, -1.0))
     batch.targets["half_planes"][0] = torch.tensor([1.0, 1.0])
-    batch.weights["half_planes"][0] = 1
+    batch.masks["half_planes"][0] = 1
     wanted = (softplus(-2.0) + softplus(1.0)) / 2
     assert value("half_planes", heads, batch) == pytest.approx(wanted)
 
@@ -91,8 +93,8 @@ def test_half_planes_are_cross_entropy():
 def test_signs_are_logistic_about_the_centre_of_the_labels(name, axis):
     heads, batch = case(mood=filled([0, 1], 0.3, 0.3))
     batch.targets["half_planes"][0] = torch.tensor([1.0, 0.0])
-    batch.weights["half_planes"][:2] = 1
-    batch.weights["sound"][1] = 1  # one half is no sign
+    batch.masks["half_planes"][:2] = 1
+    batch.masks["sound"][1] = 1  # one half is no sign
     logit = 6 * (0.3 - (0.1, 0.2)[axis])
     assert value(name, heads, batch) == pytest.approx(
         softplus(-logit) if axis == 0 else softplus(logit)
@@ -107,10 +109,10 @@ def test_pairs_are_ranked_inside_each_half(name, head, steep):
     heads[head][:, :, 0] = torch.tensor([0.3, 0.1, 0.4, -0.2])[:, None]
     # calm and positive, calm and negative, energetic and negative, energetic and positive
     batch.targets["half_planes"][:, 0] = torch.tensor([[1, 0], [0, 0], [0, 1], [1, 1.0]])
-    batch.weights["half_planes"][:, 0] = 1
+    batch.masks["half_planes"][:, 0] = 1
     wanted = (softplus(-steep * 0.2) + softplus(steep * 0.6)) / 2
     assert value(name, heads, batch) == pytest.approx(wanted)
-    batch.weights["sound"][2] = 1
+    batch.masks["sound"][2] = 1
     assert value(name, heads, batch) == pytest.approx(softplus(-steep * 0.2))
 
 
@@ -118,7 +120,7 @@ def test_clusters_are_ordered_pairs():
     heads, batch = case(mood=torch.zeros(ROWS, STEPS, 2))
     heads["mood"][:, 0] = torch.tensor([[0.2, 0.0], [0.1, 0.3], [-0.1, 0.1], [9, 9]])
     batch.targets["ranks"][:, 0] = torch.tensor([[2, 1], [0, 2], [0, 0], [1, 1.0]])
-    batch.weights["cluster"][:3, 0] = 1
+    batch.masks["cluster"][:3, 0] = 1
     valence = (softplus(-6 * 0.1) + softplus(-6 * 0.3)) / 2
     arousal = (softplus(-6 * 0.3) + softplus(-6 * 0.2) + softplus(6 * 0.1)) / 3
     assert value("rank_cluster", heads, batch) == pytest.approx((valence + arousal) / 2)
@@ -134,7 +136,7 @@ def test_words_deezer_genre_and_cluster():
     batch.targets["genre"][0] = torch.tensor([1.0, 0.0, 0.0])
     batch.targets["cluster"][0, :, 0] = 1
     for name in ("deezer", "words", "genre", "cluster"):
-        batch.weights[name][0] = 1
+        batch.masks[name][0] = 1
     assert value("deezer", heads, batch) == pytest.approx((0.3**2 + 0.4**2) / 2)
     assert value("words", heads, batch) == pytest.approx((0.4**2 + 0.2**2) / 2)
     wanted = (softplus(-1.0) + softplus(0.0) + softplus(-1.0)) / 3
@@ -147,8 +149,8 @@ def test_teacher_is_square_near_its_targets_and_linear_beyond():
     heads["teacher"] = filled([0], 0.5, 3.0)
     assert value("teacher", heads, batch) == 0  # no tagger
     batch.targets["teacher"] = torch.zeros(ROWS, STEPS, 2)
-    batch.weights["teacher"] = torch.zeros(ROWS, STEPS)
-    batch.weights["teacher"][0, 1] = 1
+    batch.masks["teacher"] = torch.zeros(ROWS, STEPS)
+    batch.masks["teacher"][0, 1] = 1
     assert value("teacher", heads, batch) == pytest.approx((0.5 * 0.5**2 + 2.5) / 2)
 
 
@@ -156,7 +158,7 @@ def test_twins_agree_where_both_are_of_the_same_crop():
     heads, batch = case(mood=filled([0], 0.3, 0.0), half_planes=filled([2], 0.6, 0.0))
     assert value("consistency", heads, batch) == 0  # no twins
     batch.targets["source"] = torch.tensor([0.0, 1, 0, 1])[:, None, None].expand(-1, STEPS, 1)
-    twins = Batch(batch.mel, batch.chroma, batch.targets, batch.weights, twins=2)
+    twins = Batch(batch.inputs, batch.targets, batch.masks, (1, 2))  # the other rows are twins
     # rows 0 and 2 differ by .3 in valence and by .6 / 6 in the logit of positive; 1 and 3 agree
     assert value("consistency", heads, twins) == pytest.approx((0.3**2 + 0.1**2) / 8)
     source = batch.targets["source"].clone()
@@ -167,10 +169,10 @@ def test_twins_agree_where_both_are_of_the_same_crop():
 
 def test_distillation_is_the_distance_to_the_mean_of_networks():
     heads, batch = case(mood=filled([0], 0.3, 0.0), ln_sigma=filled([0], 0.0, -1.2))
-    assert value("distil", heads, batch) == 0
-    batch.targets["distil"] = filled([0], 0.1, 0.0, 1.2, 0.0, 0.0, 0.0)
-    batch.weights["early"][1:] = 0
-    assert value("distil", heads, batch) == pytest.approx((0.2**2 + 0.2**2 + 0.2**2) / 6)
+    wanted, _ = case(mood=filled([0], 0.1, 0.0), half_planes=filled([0], 1.2, 0.0))
+    batch.masks["early"][1:] = 0
+    given = float(distil(heads, wanted, batch))
+    assert given == pytest.approx((0.2**2 + 0.2**2 + 0.2**2) / 6)
 
 
 KNOWN = {
@@ -190,13 +192,13 @@ def test_what_is_masked_has_no_gradient_and_starts_count_less(name):
     }
     heads, batch = case(**made)
     batch.targets["teacher"] = torch.zeros(ROWS, STEPS, 6)
-    batch.weights["teacher"] = torch.zeros(ROWS, STEPS)
+    batch.masks["teacher"] = torch.zeros(ROWS, STEPS)
     batch.targets["cluster"][..., 0] = 1
     batch.targets["half_planes"][::2] = 1
     batch.targets["ranks"][::2] = 1
     batch.targets["half_planes"][..., 1] = 0
-    batch.weights[KNOWN[name]][:3] = 1
-    batch.weights["early"][:, 0] = 0
+    batch.masks[KNOWN[name]][:3] = 1
+    batch.masks["early"][:, 0] = 0
     TERMS[name](heads, batch, FITTED).backward()
     grads = [h.grad for h in made.values() if h.grad is not None]
     assert any(g[:3, 1].abs().sum() > 0 for g in grads)
@@ -204,15 +206,7 @@ def test_what_is_masked_has_no_gradient_and_starts_count_less(name):
     assert all(g[:, 0].abs().sum() == 0 for g in grads)  # a start of weight 0
 
 
-def test_a_recipe_weighs_every_term_and_one_of_no_weight_is_left_out():
-    assert set(TERMS) == set(LossPart.__struct_fields__)
-    heads, batch = case(mood=filled([0], 0.5, 0.1), half_planes=filled([0], 1.0, 1.0))
-    batch.weights["mood"][0] = 1
-    batch.weights["half_planes"][0] = 1
-    none = msgspec.structs.replace(LossPart(), **dict.fromkeys(TERMS, 0.0))
-    assert float(total_loss(heads, batch, FITTED, none)[0]) == 0
-    two = msgspec.structs.replace(none, mood=3.0, half_planes=0.5)
-    total, parts = total_loss(heads, batch, FITTED, two)
-    assert set(parts) == {"mood", "half_planes"}
-    wanted = 3 * value("mood", heads, batch) + 0.5 * value("half_planes", heads, batch)
-    assert float(total) == pytest.approx(wanted)
+def test_a_recipe_that_weighs_an_unknown_loss_is_refused_by_name():
+    check_weights(load_recipe("live"))
+    with pytest.raises(UsageError, match="did you mean teacher"):
+        check_weights(load_recipe("live", changes={"training.weights.techer": 1.0}))

@@ -16,11 +16,10 @@ ROOT = Path(__file__).parents[2]
 SMALL = [
     f"--set=network.options.{name}"
     for name in (
-        "net.channels=[4, 4, 6, 8]", "net.embedding=12", "kernel.songs=20", "kernel.clips=12",
-        "mlps.members=2", "mlps.hidden=16", "mlps.epochs=2", "mix.curve=8",
-        "mix.quadrant=4", "mix.cluster=2", "mix.sound=2", "folds=2", "seeds=1",
+        "net.channels=[4, 4, 6, 8]", "net.embedding=12", "net.statistics=12", "net.hidden=16",
+        "mix.curve=8", "mix.quadrant=4", "mix.cluster=2", "mix.sound=2", "sounds=6", "folds=3",
     )
-] + ["--epochs=1"]  # fmt: skip
+] + ["--epochs=1", "--set=training.distil_seeds=1"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +57,7 @@ def test_features_of_the_live_recipe_are_computed_for_every_clip(here, trained, 
 def test_the_live_model_trains_on_a_bare_deam_folder(here, trained, capsys):
     assert main(["train", "live", "--data", "DEAM", *SMALL]) == 0  # finished: nothing to do
     assert "signs of valence and arousal" in capsys.readouterr().err
-    assert list((trained / "kernels").glob("fold*.pt"))
-    assert list((trained / "mlps").glob("fold*.pt"))
+    assert len(list((trained / "networks").glob("fold*/calibration.json"))) == 3
 
 
 def test_evaluate_comes_before_or_after_export_and_fills_the_card(
@@ -125,7 +123,7 @@ def test_no_command_has_a_data_folder_of_its_own():
     [
         (["live", "--width", "0.5"], "network.width"),
         (["live", "--fold", "1"], "data.fold"),
-        (["live", "--steps", "5"], "training.steps"),
+        (["live", "--devices", "2"], "training.devices"),
         (["live", "--set", "evaluation.stride=2"], "evaluation.stride"),
         (["live", "--mode", "original"], "one form only"),
         (["classical-svr", "--epochs", "3"], "training.epochs"),

@@ -23,7 +23,7 @@ from offline.datasets.splits import make_split
 from offline.features import nonmusic
 from offline.features.cache import FeatureCache
 from offline.progress import say
-from offline.recipes.live import GENRES
+from offline.recipes.mood import GENRES
 from streammer.errors import InputError
 
 __all__ = ["check_labels", "load_live"]

@@ -7,56 +7,31 @@ its number alone, so that a resumed run goes on as it would have.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from offline.batches.draws import Batches, Draw
+from offline.batches.example import Batch
 from offline.batches.live.data import MEL, LiveData
-from offline.batches.live.rows import STEPS, Row, Rows
+from offline.batches.live.rows import STEPS, Rows
 from offline.features.augment import augment, mel_centres
 from offline.recipes.mood import MoodPlan
+from streammer.errors import InputError
 
-__all__ = ["Batch", "Mixture", "splice"]
+__all__ = ["Mixture", "splice"]
 
 FRESH_STEPS, CUT_STEPS = 4, 3
 """Steps that count less at the start of a row, and after a cut."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Rows of one training step.
-
-    Attributes
-    ----------
-    mel, chroma : Tensor [shape=(rows, frames, bins)]
-    targets : dict of str to Tensor [shape=(rows, STEPS, n)]
-        ``source`` numbers the crop that each step is of.
-    weights : dict of str to Tensor [shape=(rows, STEPS) or (rows, STEPS, n)]
-    twins : int
-        The last rows, so many, are the first ones again, changed in another way.
-    """
-
-    mel: Tensor
-    chroma: Tensor
-    targets: dict[str, Tensor]
-    weights: dict[str, Tensor]
-    twins: int = 0
-
-    def to(self, device: torch.device | str, **options: bool) -> "Batch":
-        """Return the batch on a device."""
-        return Batch(
-            self.mel.to(device, **options),
-            self.chroma.to(device, **options),
-            {k: x.to(device, **options) for k, x in self.targets.items()},
-            {k: x.to(device, **options) for k, x in self.weights.items()},
-            self.twins,
-        )
-
-
-class Mixture:
+class Mixture(Batches):
     """Epochs of batches over training folds.
+
+    A batch's rows are the clips of its draw, then twins; its targets have ``source``, the number of
+    the crop that each step is of, its masks ``early``, how much each step counts, and ``sound``,
+    what is no music.
 
     Parameters
     ----------
@@ -75,6 +50,8 @@ class Mixture:
         self.songs: dict[str, list[int]] = {}
         for i in data.where("curve", folds):
             self.songs.setdefault(data.clips[i].song, []).append(i)
+        if not self.songs:
+            raise InputError("no clip with valence and arousal is left to train on; check the data")
         mix = plan.mix
         self.others = [
             (clips, count)
@@ -87,26 +64,26 @@ class Mixture:
         ]
         self.centres = mel_centres(torch.as_tensor(MEL.filters()), MEL.sr)
 
-    def __len__(self) -> int:
-        """Batches of an epoch: every song once."""
-        return max(1, len(self.songs) // self.plan.mix.curve)
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Batches of epoch `number`."""
-        rng = np.random.default_rng([self.seed, number])
-        torch_rng = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        names = list(self.songs)
-        order = rng.permutation(len(names))
+    def draws(self, epoch: int, rank: int = 0, world: int = 1) -> Sequence[Draw]:
+        """Batches of one process: over all processes an epoch has every song once."""
+        rng = np.random.default_rng([self.seed, epoch])
+        names = [list(self.songs)[k] for k in rng.permutation(len(self.songs))][rank::world]
+        rng = np.random.default_rng([self.seed, epoch, rank])
+        size = min(self.plan.mix.curve, len(self.songs) // world)
         streams = [(_endless(rng, clips), count) for clips, count in self.others]
-        size = min(self.plan.mix.curve, len(names))
-        for b in range(len(self)):
-            clips = [int(rng.choice(self.songs[names[k]])) for k in order[b * size :][:size]]
+        out = []
+        for b in range(max(1, len(self.songs) // (self.plan.mix.curve * world))):
+            clips = [int(rng.choice(self.songs[name])) for name in names[b * size :][:size]]
             for stream, count in streams:
                 clips += [next(stream) for _ in range(count)]
-            yield self._batch([self.rows.row(i, rng) for i in clips], torch_rng)
+            out.append(Draw(tuple(clips), (self.seed, epoch, rank, b)))
+        return out
 
-    def _batch(self, rows: Sequence[Row], rng: torch.Generator) -> Batch:
-        plan, twins = self.plan, min(self.plan.mix.twins, len(rows))
+    def make(self, draw: Draw) -> Batch:
+        """Crop, change and join the clips of a draw."""
+        plan, twins = self.plan, min(self.plan.mix.twins, len(draw.rows))
+        numbers, rng = draw.rng(), draw.torch_rng()
+        rows = [self.rows.row(i, numbers) for i in draw.rows]
         source = [*range(len(rows)), *range(twins)]
         rows = [*rows, *rows[:twins]]
         mel, chroma = augment(
@@ -116,15 +93,15 @@ class Mixture:
             rng,
             self.centres,
         )
-        targets, weights = (
+        targets, masks = (
             {k: torch.from_numpy(np.stack([getattr(r, name)[k] for r in rows]))
              for k in getattr(rows[0], name)}
             for name in ("targets", "weights")
         )  # fmt: skip
         targets["source"] = torch.tensor(source).float()[:, None, None].expand(-1, STEPS, 1)
-        weights["early"] = torch.ones(len(rows), STEPS)
-        weights["early"][:, :FRESH_STEPS] = plan.weights.early
-        batch = Batch(mel, chroma, targets, weights, twins)
+        masks["early"] = torch.ones(len(rows), STEPS)
+        masks["early"][:, :FRESH_STEPS] = plan.weights.early
+        batch = Batch({"mel": mel, "chroma": chroma}, targets, masks, draw.rows)
         return splice(batch, plan.mix.splice, plan.weights.after_cut, rng)
 
 
@@ -138,7 +115,7 @@ def splice(batch: Batch, share: float, after_cut: float, rng: torch.Generator) -
 
     The first `CUT_STEPS` steps after the cut, in which a memory lets go, count `after_cut`.
     """
-    rows = len(batch.mel)
+    rows = len(batch)
     chosen = torch.rand(rows, generator=rng) < share
     other = torch.randperm(rows, generator=rng)
     cut = torch.randint(3, 16, (rows,), generator=rng)
@@ -152,13 +129,12 @@ def splice(batch: Batch, share: float, after_cut: float, rng: torch.Generator) -
         mask = mask.view(*mask.shape, *[1] * (x.ndim - 2))
         return torch.where(mask, x[other] * factor, x)
 
-    weights = {k: joined(w, 1) for k, w in batch.weights.items()}
+    masks = {k: joined(w, 1) for k, w in batch.masks.items()}
     after = chosen[:, None] & (t[None] >= cut[:, None]) & (t[None] < cut[:, None] + CUT_STEPS)
-    weights["early"] = torch.where(after, torch.tensor(after_cut), weights["early"])
-    return Batch(
-        joined(batch.mel, 25, gain),
-        joined(batch.chroma, 5, gain),
-        {k: joined(y, 1) for k, y in batch.targets.items()},
-        weights,
-        batch.twins,
-    )
+    masks["early"] = torch.where(after, torch.tensor(after_cut), masks["early"])
+    inputs = {
+        "mel": joined(batch.inputs["mel"], 25, gain),
+        "chroma": joined(batch.inputs["chroma"], 5, gain),
+    }
+    targets = {k: joined(y, 1) for k, y in batch.targets.items()}
+    return Batch(inputs, targets, masks, batch.rows)

@@ -14,8 +14,7 @@ from offline.batches.live.teaching import Taught
 from offline.datasets.mirex import RANKS
 from offline.features.cache import FeatureCache
 from offline.features.variants import variant_features
-from offline.recipes.live import CLUSTERS, GENRES
-from offline.recipes.mood import MoodPlan
+from offline.recipes.mood import CLUSTERS, GENRES, MoodPlan
 
 __all__ = ["STEPS", "Row", "Rows"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from models.live.texture import Texture
-from offline.batches.live.data import TEST58, LiveData
-from offline.batches.live.statistics import make_rows, textures
+from offline.batches.live.data import SPAN, TEST58, LiveData
+from offline.batches.live.statistics import fit_change, make_rows, textures
 from offline.evaluation.alike import alike
 from offline.evaluation.ledger import config_hash, readings, record_reading
 from offline.evaluation.live.baselines import fit_boosting, predict_boosting, score_boosting
@@ -32,12 +32,11 @@ from offline.evaluation.live.sigma import calibration
 from offline.evaluation.live.sounds import demo, not_music_of, robustness
 from offline.files import write_json
 from offline.progress import say
-from offline.recipes.live import plan_of
+from offline.recipes.mood import MoodPlan, mood_plan
+from offline.runs import recipe_of_run
 from offline.training.live.run import (
     artefact_of,
-    load_kernel,
     members_of,
-    recipe_of_run,
     shipped_of,
 )
 from streammer.errors import InputError
@@ -50,7 +49,7 @@ __all__ = ["evaluate_live", "metrics_of"]
 def evaluate_live(run: Path, data: LiveData) -> dict[str, Any]:
     """Score everything that is not scored yet; keep it in ``scores.json`` and return it."""
     recipe = recipe_of_run(run)
-    plan = plan_of(recipe)
+    plan = mood_plan(recipe)
     path = run / "scores.json"
     body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     folds = body.setdefault("folds", {})
@@ -122,21 +121,30 @@ def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _boosting(run: Path, data: LiveData) -> dict[str, Any]:
-    plan = plan_of(recipe_of_run(run))
-    kernel = load_kernel(run, plan, 0, 0)
-    rows = make_rows(data, kernel.texture, plan.copied, copies=0.0)
+    plan = mood_plan(recipe_of_run(run))
     out: dict[str, Any] = {}
     for fold in range(plan.folds):
-        constant = constant_of(data, [f for f in range(plan.folds) if f != fold])
-        fitted = fit_boosting(*rows, fold)
-        out[f"fold{fold}"] = score_boosting(fitted, data, kernel.texture, fold, constant)
+        train = [f for f in range(plan.folds) if f != fold]
+        texture = _texture(data, plan, train)
+        fitted = fit_boosting(*make_rows(data, texture), fold)
+        out[f"fold{fold}"] = score_boosting(fitted, data, texture, fold, constant_of(data, train))
         say(f"boosting without fold {fold}: skill V {out[f'fold{fold}']['skill_valence']:.3f}")
     songs = scored_clips(data, TEST58)
     if songs:
-        fitted = fit_boosting(*rows, None)
-        p = predict_boosting(fitted, _features58(data, kernel.texture, songs))
+        texture = _texture(data, plan, range(plan.folds))
+        fitted = fit_boosting(*make_rows(data, texture), None)
+        p = predict_boosting(fitted, _features58(data, texture, songs))
         out["test58"] = _per_song(labels_of(data, songs), p)
     return out
+
+
+def _texture(data: LiveData, plan: MoodPlan, folds: Sequence[int]) -> Texture:
+    """Statistics as the network has them, what counts as a change fitted on training folds."""
+    config = plan.config()
+    texture = Texture(config.memory_s, threshold=config.threshold)
+    songs = [i for i in data.first_clips(tuple(folds)) if len(data.mel[i]) >= SPAN]
+    fit_change(texture, data, songs[:400])
+    return texture
 
 
 def _features58(data: LiveData, texture: Texture, songs: Sequence[int]) -> np.ndarray:

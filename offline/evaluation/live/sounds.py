@@ -13,9 +13,9 @@ from offline.datasets.audio import read_mono
 from offline.evaluation.live.predict import Steps, run_sound
 from offline.evaluation.live.scores import FROM, all_outputs
 from offline.features.corruptions import CHANGES
-from offline.recipes.live import plan_of
-from offline.training.live.members import Member
-from offline.training.live.run import artefact_of, members_of, recipe_of_run
+from offline.recipes.mood import mood_plan
+from offline.runs import recipe_of_run
+from offline.training.live.run import Member, artefact_of, members_of
 from streammer.audio.resample import resample
 from streammer.inference.model import load_model
 
@@ -27,7 +27,7 @@ SONGS_CHANGED = 30
 
 def robustness(run: Path, data: LiveData) -> dict[str, dict[str, float]]:
     """Mean change of valence and arousal when the sound is changed, over all folds."""
-    plan = plan_of(recipe_of_run(run))
+    plan = mood_plan(recipe_of_run(run))
     return mean_change(
         [
             moved_by_changes(load_model(artefact_of(run, m)), data, m.fold)
@@ -74,7 +74,7 @@ def demo(run: Path, data: LiveData) -> dict[str, float]:
 
     Root mean square error of blocks of the excerpt; curves go to ``raw/demo.npz``.
     """
-    plan = plan_of(recipe_of_run(run))
+    plan = mood_plan(recipe_of_run(run))
     root = Path(json.loads((run / "live.json").read_text(encoding="utf-8"))["data"])
     dataset = load_dataset(root)
     fold_of = {c.song: c.fold for c in data.clips}

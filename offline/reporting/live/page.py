@@ -225,11 +225,10 @@ def _sounds(body: dict[str, Any]) -> str:
 _TEXT = """# The live model: what was measured
 
 Written by the evaluation of the live model. Fold figures come from each fold's and seed's own
-artefact, stepped as it is live; mean over five artist-disjoint folds, seeds scored: {seeds} (of
-the kernel ridge and the MLPs; the networks have one), with the spread over seeds where
-there are several. Boosting (on the same statistics) takes each clip from a fresh start, the model a
-stream; its column is empty where boosting has no such figure. The shipped artefact was fitted on
-every fold and is scored on the 58 songs alone.
+artefact, stepped as it is live; mean over five artist-disjoint folds, seeds scored: {seeds}, with
+the spread over seeds where there are several. Boosting (on the same statistics) takes each clip
+from a fresh start, the model a stream; its column is empty where boosting has no such figure. The
+shipped artefact was fitted on every fold and is scored on the 58 songs alone.
 
 ## Aims
 

@@ -1,1 +1,1 @@
-"""Training of the live model's parts."""
+"""Training of the live network."""

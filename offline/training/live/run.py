@@ -1,81 +1,78 @@
 """The folder of a live run: what is kept in it, under which names, and how it is read back."""
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from models.live.mlp import Mlp, MlpEnsemble
-from models.live.mood import KernelMood
-from models.live.texture import Texture
+from models.live.mood_net import MoodNet
+from models.live.mood_step import MoodStep
 from offline.batches.live.data import LiveData
 from offline.batches.live.load import load_live
+from offline.datasets.nested import Folds
 from offline.features.cache import FeatureCache
 from offline.files import empty_folder, write_json, write_text
-from offline.recipes.live import LivePlan
-from offline.recipes.load import load_recipe
+from offline.recipes.mood import MoodPlan, mood_plan
 from offline.recipes.recipe import Recipe, recipe_toml
-from offline.training.live.members import EVERY, Member
+from offline.runs import recipe_of_run
+from offline.training.live.calibration import Calibration, mean_calibration
+from offline.training.loop import load_weights
 from streammer.errors import InputError, UsageError
 
 __all__ = [
+    "CALIBRATION",
+    "EVERY",
+    "FITTED",
+    "Member",
     "artefact_of",
-    "is_live_run",
-    "kernel_path",
-    "load_kernel",
-    "load_mlps",
+    "is_taught",
+    "load_step",
     "members_of",
-    "mlps_path",
+    "network_folder",
     "networks_of",
     "open_data",
-    "recipe_of_run",
+    "save_calibration",
     "shipped_of",
     "start_run",
 ]  # fmt: skip
 
-ARTEFACTS = "artefacts"
+ARTEFACTS, CALIBRATION, FITTED, RUN = "artefacts", "calibration.json", "fitted.json", "live.json"
+EVERY = -1
+"""In place of a held-out fold: trained on every fold."""
 
 
-def is_live_run(run: Path) -> bool:
-    """Whether a folder is a run of the live family."""
-    return (run / "live.json").is_file()
+@dataclass(frozen=True)
+class Member:
+    """One network: the fold it is trained without, and its seed."""
+
+    fold: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """As in file names."""
+        fold = "all" if self.fold == EVERY else f"fold{self.fold}"
+        return f"{fold}-seed{self.seed}"
+
+    def folds(self, plan: MoodPlan) -> Folds:
+        """Return the folds as this network sees them."""
+        return Folds(None if self.fold == EVERY else self.fold, plan.folds)
 
 
-def recipe_of_run(run: Path) -> Recipe:
-    """Return the recipe that a run keeps.
-
-    Raises
-    ------
-    InputError
-        The folder is no live run.
-    """
-    if not is_live_run(run):
-        raise InputError(
-            f"{run}: no run of the live model; expected live.json as `train` writes it"
-        )
-    return load_recipe(str(run / "recipe.toml"))
-
-
-def members_of(plan: LivePlan) -> list[Member]:
-    """All members of a plan: every fold held out once with every seed."""
+def members_of(plan: MoodPlan) -> list[Member]:
+    """All members of a plan that are scored: every fold held out once with every seed."""
     return [Member(fold, seed) for seed in range(plan.seeds) for fold in range(plan.folds)]
 
 
-def networks_of(plan: LivePlan) -> list[Member]:
-    """All networks of a plan: its members', and the one that ships, trained on all folds."""
-    seeds = range(plan.network_seeds)
-    return [Member(fold, s) for s in seeds for fold in range(plan.folds)] + [Member(EVERY, 0)]
+def networks_of(plan: MoodPlan) -> list[Member]:
+    """All networks of a plan: its members, and the one that ships, trained on all folds."""
+    return [*members_of(plan), Member(EVERY, 0)]
 
 
-def kernel_path(run: Path, fold: int | None, seed: int) -> Path:
-    """Where a fitted kernel ridge is kept."""
-    return run / "kernels" / f"{'all' if fold is None else f'fold{fold}'}-seed{seed}.pt"
-
-
-def mlps_path(run: Path, fold: int | None, seed: int) -> Path:
-    """Where fitted MLPs are kept."""
-    return run / "mlps" / kernel_path(run, fold, seed).name
+def network_folder(run: Path, member: Member) -> Path:
+    """Where a network is trained and kept."""
+    return run / "networks" / member.name
 
 
 def artefact_of(run: Path, member: Member) -> Path:
@@ -97,7 +94,7 @@ def start_run(run: Path, recipe: Recipe, data: Path, cache: Path, *, fresh: bool
         The folder holds a run of another recipe or data set.
     """
     body = {"data": str(data.resolve()), "cache": str(cache.resolve())}
-    text, there = recipe_toml(recipe), run / "live.json"
+    text, there = recipe_toml(recipe), run / RUN
     if there.exists() and not fresh:
         old = json.loads(there.read_text(encoding="utf-8"))
         same = (run / "recipe.toml").read_text(encoding="utf-8") == text
@@ -115,48 +112,55 @@ def start_run(run: Path, recipe: Recipe, data: Path, cache: Path, *, fresh: bool
 
 def open_data(run: Path, *, workers: int = 1) -> LiveData:
     """Load the data that a run was trained on."""
-    body = json.loads((run / "live.json").read_text(encoding="utf-8"))
-    return load_live(Path(body["data"]), FeatureCache(Path(body["cache"])), workers=workers)
+    body = json.loads((run / RUN).read_text(encoding="utf-8"))
+    return load_live(
+        Path(body["data"]),
+        FeatureCache(Path(body["cache"])),
+        sounds=mood_plan(recipe_of_run(run)).sounds,
+        workers=workers,
+    )
 
 
-def _fitted(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise InputError(f"{path}: not trained yet; run `train` again to finish it")
-    body: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return body
+def save_calibration(folder: Path, found: Calibration) -> None:
+    """Keep the factors of a network beside it."""
+    write_json(folder / CALIBRATION, asdict(found))
 
 
-def load_kernel(run: Path, plan: LivePlan, fold: int | None, seed: int) -> KernelMood:
-    """Read a fitted kernel ridge.
+def _calibration(run: Path, plan: MoodPlan, member: Member) -> Calibration:
+    """Factors of a network; of the one of all folds, the mean of the others'."""
+    if member.fold == EVERY:
+        return mean_calibration([_calibration(run, plan, m) for m in members_of(plan)])
+    path = network_folder(run, member) / CALIBRATION
+    body = json.loads(_found(path).read_text(encoding="utf-8"))
+    return Calibration(tuple(body["sigma"]), tuple(body["logit"]))
+
+
+def is_taught(run: Path) -> bool:
+    """Whether the networks of a run had a tagger's soft targets."""
+    return bool(json.loads(_found(run / FITTED).read_text(encoding="utf-8"))["taught"])
+
+
+def load_step(
+    run: Path, plan: MoodPlan, member: Member, sigma_max: tuple[float, float]
+) -> MoodStep:
+    """Read a finished network as it is published: smoothed and calibrated.
 
     Raises
     ------
     InputError
         It is not trained yet.
     """
-    body = _fitted(kernel_path(run, fold, seed))
-    s, part = body["state"], plan.part
-    texture = Texture(memory_s=part.memory_s, threshold=part.threshold)
-    kernel = KernelMood(
-        texture, s["landmarks"].T, s["shift"], s["scale"], s["limit"], s["project"], body["gamma"],
-        s["heads"], s["log_variance"], s["offset"],
-    )  # fmt: skip
-    kernel.load_state_dict(s)
-    return kernel.eval()
+    folder = network_folder(run, member) / "checkpoints"
+    facts = json.loads(_found(folder / FITTED).read_text(encoding="utf-8"))
+    state = torch.load(folder / facts["best"], map_location="cpu", weights_only=False)
+    head = state["state_dict"].get("net.heads.teacher.weight", ())
+    net = MoodNet(plan.config(len(head)))
+    load_weights(net, folder / facts["best"])
+    factors = _calibration(run, plan, member)
+    return MoodStep(net, sigma_scale=factors.sigma, logit_scale=factors.logit, sigma_max=sigma_max)
 
 
-def load_mlps(run: Path, plan: LivePlan, fold: int | None, seed: int) -> MlpEnsemble:
-    """Read fitted mlps.
-
-    Raises
-    ------
-    InputError
-        They are not trained yet.
-    """
-    body = _fitted(mlps_path(run, fold, seed))
-    part, size = plan.mlp, len(body["shift"])
-    blank = [Mlp(size, part.hidden, 0, 0.0) for _ in range(part.members)]
-    none = torch.zeros(len(body["offset"]))
-    bag = MlpEnsemble(blank, body["shift"], body["scale"], none, none)
-    bag.load_state_dict(body)
-    return bag
+def _found(path: Path) -> Path:
+    if not path.exists():
+        raise InputError(f"{path}: not trained yet; run `train` again to finish it")
+    return path

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from offline.batches.live.mixture import Batch
-from offline.recipes.mood import LossPart, WeightPart
+from offline.batches.example import Batch
+from offline.recipes.mood import WeightPart
 from offline.training.losses import binary, detached_nll, entropy, ranking, smooth, squared
 
-__all__ = ["TERMS", "Fitted", "Heads", "total_loss"]
+__all__ = ["TERMS", "Fitted", "Heads", "distil"]
 
 Heads = Mapping[str, Tensor]
 
@@ -47,13 +47,13 @@ Term = Callable[[Heads, Batch, Fitted], Tensor]
 
 def _counted(batch: Batch, name: str) -> Tensor:
     """Weights of labels, less at starts and cuts ``[rows, steps, 1 or n]``."""
-    weight, early = batch.weights[name], batch.weights["early"]
+    weight, early = batch.masks[name], batch.masks["early"]
     weight = weight[..., None] if weight.ndim == 2 else weight
     return weight * early[..., None]
 
 
 def _music(batch: Batch) -> Tensor:
-    return 1 - batch.weights["sound"][..., None]
+    return 1 - batch.masks["sound"][..., None]
 
 
 def mood(heads: Heads, batch: Batch, fitted: Fitted) -> Tensor:
@@ -64,7 +64,7 @@ def mood(heads: Heads, batch: Batch, fitted: Fitted) -> Tensor:
 
 def sigma(heads: Heads, batch: Batch, fitted: Fitted) -> Tensor:
     """Likelihood of the sigmas; of no music every label is as likely as in training."""
-    sound = batch.weights["sound"][..., None]
+    sound = batch.masks["sound"][..., None]
     return detached_nll(
         heads["mood"], heads["ln_sigma"], batch.targets["mood"],
         _counted(batch, "mood") + _counted(batch, "sound"), sound * fitted.spread**2,
@@ -142,22 +142,21 @@ def teacher(heads: Heads, batch: Batch, fitted: Fitted) -> Tensor:
 
 def consistency(heads: Heads, batch: Batch, fitted: Fitted) -> Tensor:
     """Squared difference of twins in mood and logits, wherever both are of the same crop."""
-    n = batch.twins
-    if not n:
+    n = len(batch) - len(batch.rows)
+    if n <= 0:
         return heads["mood"].new_zeros(())
-    source, early = batch.targets["source"], batch.weights["early"][..., None]
+    source, early = batch.targets["source"], batch.masks["early"][..., None]
     same = (source[:n] == source[-n:]) * torch.minimum(early[:n], early[-n:])
     both = torch.cat((heads["mood"], heads["half_planes"] / STEEP), -1)
     return squared(both[:n], both[-n:], same)
 
 
-def distil(heads: Heads, batch: Batch, fitted: Fitted) -> Tensor:
-    """Distance to what several networks said of the batch on average: mood, logits, ln sigma."""
-    if "distil" not in batch.targets:
-        return heads["mood"].new_zeros(())
-    given = torch.cat((heads["mood"], heads["half_planes"] / STEEP, heads["ln_sigma"] / STEEP), -1)
-    scale = given.new_tensor([1, 1, STEEP, STEEP, STEEP, STEEP])
-    return squared(given, batch.targets["distil"] / scale, batch.weights["early"][..., None])
+def distil(heads: Heads, wanted: Heads, batch: Batch) -> Tensor:
+    """Distance to what several networks give for the batch on average: mood, logits, ln sigma."""
+    scales = {"mood": 1.0, "half_planes": STEEP, "ln_sigma": STEEP}
+    apart = [(heads[k] - wanted[k]) / scale for k, scale in scales.items()]
+    every = torch.cat(apart, -1)
+    return squared(every, torch.zeros_like(every), batch.masks["early"][..., None])
 
 
 TERMS: dict[str, Term] = {
@@ -175,17 +174,5 @@ TERMS: dict[str, Term] = {
     "cluster": cluster,
     "teacher": teacher,
     "consistency": consistency,
-    "distil": distil,
 }
-
-
-def total_loss(
-    heads: Heads, batch: Batch, fitted: Fitted, weights: LossPart
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the weighted sum of all terms, and each by its name as it is without its weight."""
-    parts = {
-        name: term(heads, batch, fitted) for name, term in TERMS.items() if getattr(weights, name)
-    }
-    total = sum((getattr(weights, name) * value for name, value in parts.items()),
-                heads["mood"].new_zeros(()))  # fmt: skip
-    return total, {name: value.detach() for name, value in parts.items()}
+"""By name; ``distil`` is one more, of a network that several others come before."""
