@@ -185,7 +185,7 @@ SYSTEMS: dict[str, SystemKind] = {
             ),
             front_end=False,
             reported=False,
-            checked_by="offline.recipes.live:plan_of",
+            checked_by="offline.recipes.mood:mood_plan",
             verbs={
                 verb: f"offline.cli.live:{verb}"
                 for verb in ("train", "evaluate", "export", "features")

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -91,7 +92,7 @@ def lay(body: dict[str, Any], over: Mapping[str, Any]) -> None:
         if isinstance(value, dict) and isinstance(body.get(key), dict):
             lay(body[key], value)
         else:
-            body[key] = value
+            body[key] = deepcopy(value)  # what is laid over it next must not change the given value
 
 
 def refuse_unknown(body: Mapping[str, Any], where: str) -> None:

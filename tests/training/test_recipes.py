@@ -192,3 +192,9 @@ def test_a_run_of_another_configuration_is_not_overwritten(trained):
     trained(tiny("chroma-lstm"), name="watched")
     with pytest.raises(UsageError, match="another configuration"):
         trained(tiny("chroma-lstm10"), name="watched")
+
+
+def test_changes_are_read_and_never_changed():
+    changes = {"network.options.mix": {"curve": 8}, "network.options.mix.curve": 9}
+    assert load_recipe("live", changes=changes).network.options["mix"]["curve"] == 9
+    assert changes["network.options.mix"] == {"curve": 8}
