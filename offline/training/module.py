@@ -119,7 +119,6 @@ class NetworkModule(pl.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
-
     def on_validation_end(self) -> None:
         """Follow the validation loss, where the schedule does.
 

@@ -1,5 +1,6 @@
 """The live network: the whole segment equals step by step, nothing looks ahead, zero is a start."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,6 +175,13 @@ def test_statistics_are_never_in_half_precision():
     with torch.autocast("cpu", torch.bfloat16):
         mixed, *_ = net.statistics(mel, chroma, *net.zero_state(2)[: net.n_texture])
     assert torch.equal(plain, mixed)
+
+
+def test_a_network_computes_where_its_input_is(monkeypatch):
+    net = network().to("meta")  # a device like any other, but that nothing is computed
+    monkeypatch.setattr(torch, "autocast", lambda *a, **k: nullcontext())  # it knows none of that
+    heads, *state = net(*(x.to("meta") for x in sound(2, 3)))
+    assert {x.device.type for x in (*heads.values(), *state)} == {"meta"}
 
 
 def test_gradients_reach_both_inputs_layers():

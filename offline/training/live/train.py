@@ -32,7 +32,7 @@ from offline.training.live.run import (
     start_run,
 )
 from offline.training.live.system import MoodSystem, check_weights
-from offline.training.loop import fit_network
+from offline.training.loop import fit_network, on_gpu
 from streammer.errors import UsageError
 
 __all__ = ["train_live"]
@@ -76,7 +76,10 @@ def train_live(
     _check_folds(data, plan)
     tables: Tables = {}
     if recipe.training.weights.get("teacher"):
-        tables = load_tables(data, root, kept, plan.teacher, workers=workers, show=show)
+        tables = load_tables(
+            data, root, kept, plan.teacher, workers=workers, show=show,
+            device="cuda" if on_gpu(recipe.training) else "cpu",
+        )  # fmt: skip
     for note in data.notes[:20]:
         say(note)
     for member in networks_of(plan):
