@@ -82,7 +82,7 @@ def _pipeline_steps(x: np.ndarray, n: int, name: str) -> np.ndarray:
         part = x[k * STEP + (4096 if k else 0) : (k + 1) * STEP + 4096]
         block = Block(part, 0, clock.unix(), t_arrival=clock.monotonic())
         began = time.perf_counter()
-        for due in stream.ingest(block, info):
+        for due in stream.ingest([block], info):
             step_due([(stream, due)])
         times.append(time.perf_counter() - began)
     return np.array(times[WARM_UP:]) * 1e3

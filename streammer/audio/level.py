@@ -1,5 +1,8 @@
 """Samples made fit for analysis: what is no sound taken out, channels averaged, level measured."""
 
+import math
+import threading
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,6 +11,8 @@ __all__ = ["LEVEL_FLOOR_DBFS", "clean", "downmix", "level_dbfs"]
 Float32 = npt.NDArray[np.float32]
 
 LEVEL_FLOOR_DBFS = -120.0
+
+_kept = threading.local()
 
 SOUND_MAX = np.float32(1e6)
 """Magnitude beyond which a sample is no sound (120 dB over full scale): its power would overflow
@@ -38,7 +43,13 @@ def downmix(chosen: Float32) -> Float32:
 
 def level_dbfs(y: Float32) -> float:
     """Return the RMS of `y` [shape=(n,)] after its mean is removed [dBFS], at least -120."""
-    centred = y.astype(np.float64)
+    # In memory that stays: what numpy asks the system for anew costs more than the arithmetic.
+    scratch: npt.NDArray[np.float64] | None = getattr(_kept, "scratch", None)
+    if scratch is None or scratch.size < y.size:
+        scratch = _kept.scratch = np.empty(y.size)
+    centred = scratch[: y.size]
+    centred[:] = y
     centred -= centred.mean()
-    power = float(np.square(centred).mean())
-    return max(LEVEL_FLOOR_DBFS, 10.0 * float(np.log10(power))) if power > 0 else LEVEL_FLOOR_DBFS
+    np.square(centred, out=centred)
+    power = float(centred.mean())
+    return max(LEVEL_FLOOR_DBFS, 10.0 * math.log10(power)) if power > 0 else LEVEL_FLOOR_DBFS

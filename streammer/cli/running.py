@@ -53,7 +53,11 @@ def run_config(
 
         if len(config.feeds) == 1:
             opening_of(config.feeds[0], config.folder)  # what is missing is the run's failure
-        models = load_models(model_names(config.model, config.folder), device=config.model.device)
+        models = load_models(
+            model_names(config.model, config.folder),
+            device=config.model.device,
+            streams=len(config.feeds),
+        )
     stop = Stop()
     live = config.live
     publishes = config.bus.publish and (live or config.bus.bind is not None)

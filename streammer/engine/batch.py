@@ -1,8 +1,10 @@
 """One step of many streams: each model is called once for all that are due."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from streammer.engine.stream import Due, Stream
 from streammer.estimate import MoodEstimate
@@ -34,14 +36,13 @@ def step_due(due: Sequence[tuple[Stream, Due]]) -> list[MoodEstimate]:
         loaded = loaded_of[key]
         slots = [due[row][0].slot(position) for row, position in rows]
         features = {
-            name: np.stack([due[row][1].step.features[spec] for row, _ in rows])
+            name: _stacked([due[row][1].step.features[spec] for row, _ in rows])
             for name, spec in loaded.model.front_ends.items()
         }
-        moods = loaded.backend.step(slots, features)
+        moods = loaded.backend.step(slots, features).tolist()
         for (row, position), slot, mood in zip(rows, slots, moods, strict=True):
-            if np.isfinite(mood).all():
-                values = map(float, mood)
-                outputs[row][position] = dict(zip(loaded.model.outputs, values, strict=True))
+            if all(map(math.isfinite, mood)):
+                outputs[row][position] = dict(zip(loaded.model.outputs, mood, strict=True))
             else:
                 # No number came of it: the model is reset, and the last mood is held.
                 loaded.backend.reset(slot)
@@ -49,3 +50,7 @@ def step_due(due: Sequence[tuple[Stream, Due]]) -> list[MoodEstimate]:
         stream.finish(item, [outputs[row][p] for p in sorted(outputs[row])] or None)
         for row, (stream, item) in enumerate(due)
     ]
+
+
+def _stacked(chunks: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    return chunks[0][None] if len(chunks) == 1 else np.stack(chunks)

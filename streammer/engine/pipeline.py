@@ -41,7 +41,7 @@ HOLE_FILLED_S = 2.0
 """Longest hole that is filled with zeros [s]; a longer one starts the features afresh."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StepInput:
     """What the models and the post-processing get for one step.
 

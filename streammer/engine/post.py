@@ -5,7 +5,11 @@ Pure functions over a small state; the rules of the states stand in docs/design.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from streammer.config import StreamConfig
 from streammer.estimate import Quadrant, State, quadrant_of
@@ -43,8 +47,7 @@ PROBABILITIES = ("p_positive", "p_energetic")
 _SIGMA_MIN = 1e-3
 
 
-@dataclass(frozen=True)
-class Mood:
+class Mood(msgspec.Struct, frozen=True):
     """The six outputs of an estimate; None where no model of the stream gives one."""
 
     valence: float | None = None
@@ -83,8 +86,7 @@ class PostParams:
     smoothing_s: float = 0.0
 
 
-@dataclass(frozen=True)
-class PostState:
+class PostState(msgspec.Struct, frozen=True):
     """All that the post-processing remembers.
 
     Attributes
@@ -109,8 +111,7 @@ class PostState:
     fresh: bool = True
 
 
-@dataclass(frozen=True)
-class Gate:
+class Gate(NamedTuple):
     """What the models do with a step: be reset first, be stepped, or neither."""
 
     reset: bool
@@ -223,6 +224,8 @@ def combine(outputs: Sequence[Mapping[str, float]]) -> Mood:
     outputs : sequence of mappings of str to float
         One a model, in the order of the stream's models.
     """
+    if len(outputs) == 1:
+        return Mood(**outputs[0])
     merged: dict[str, float] = {}
     for moods in outputs:
         for name, value in moods.items():
@@ -231,14 +234,18 @@ def combine(outputs: Sequence[Mapping[str, float]]) -> Mood:
 
 
 def _clamped(mood: Mood) -> Mood:
-    def within(value: float | None, low: float, high: float) -> float | None:
-        return None if value is None else min(high, max(low, value))
-
     return Mood(
-        **{name: within(getattr(mood, name), -1.0, 1.0) for name in AXES},
-        **{name: within(getattr(mood, name), _SIGMA_MIN, 1.0) for name in SIGMAS},
-        **{name: within(getattr(mood, name), 0.0, 1.0) for name in PROBABILITIES},
+        _within(mood.valence, -1.0, 1.0),
+        _within(mood.arousal, -1.0, 1.0),
+        _within(mood.sigma_valence, _SIGMA_MIN, 1.0),
+        _within(mood.sigma_arousal, _SIGMA_MIN, 1.0),
+        _within(mood.p_positive, 0.0, 1.0),
+        _within(mood.p_energetic, 0.0, 1.0),
     )
+
+
+def _within(value: float | None, low: float, high: float) -> float | None:
+    return None if value is None else min(high, max(low, value))
 
 
 def _smoothed(params: PostParams, last: Mood, raw: Mood) -> Mood:
@@ -268,7 +275,7 @@ def _neutral(params: PostParams) -> Mood:
 
 
 def _is_neutral(mood: Mood) -> bool:
-    return all(abs(getattr(mood, axis) or 0.0) < NEUTRAL for axis in AXES)
+    return abs(mood.valence or 0.0) < NEUTRAL and abs(mood.arousal or 0.0) < NEUTRAL
 
 
 def _toward_neutral(params: PostParams, mood: Mood) -> Mood:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from streammer import __version__
 from streammer.audio.block import Block, SourceInfo
@@ -32,8 +33,7 @@ __all__ = ["STATUS_EVERY_S", "Due", "Stream"]
 STATUS_EVERY_S = 5.0
 
 
-@dataclass(frozen=True)
-class Due:
+class Due(NamedTuple):
     """A step that is due.
 
     Attributes
@@ -67,6 +67,8 @@ class Stream:
 
     Attributes
     ----------
+    model_name : str
+        Names of the models, joined by '+'.
     ticks : Ticks
         When a tick without sound is due.
     load : Load
@@ -95,6 +97,7 @@ class Stream:
     ) -> None:
         self.config = config
         self.models = tuple(models)
+        self.model_name = "+".join(m.model.meta.name for m in models)
         self.step_s = common_step_s(models)
         self.info = info
         self.epoch = new_epoch(clock)
@@ -129,11 +132,6 @@ class Stream:
         with ExitStack() as slots:
             self._slots = tuple(_acquired(m, slots) for m in models)
             self._release = slots.pop_all()
-
-    @property
-    def model_name(self) -> str:
-        """Names of the models, joined by '+'."""
-        return "+".join(m.model.meta.name for m in self.models)
 
     @property
     def audio_s(self) -> float:
@@ -300,7 +298,7 @@ class Stream:
     def _estimate(self, t_due: float, lost_samples: int) -> MoodEstimate:
         # Rounded here, once: the bus, files and Python programs carry the same numbers.
         values: dict[str, Any] = {
-            **asdict(self._post.mood),
+            **msgspec.structs.asdict(self._post.mood),
             "t_audio_s": self.t_audio_s,
             "t_capture": self.t_capture,
             "t_publish": self._clock.unix(),

@@ -16,8 +16,8 @@ __all__ = ["Backend", "LoadedModel", "common_step_s"]
 class Backend(Protocol):
     """Steps streams of one model, each in a slot of its own.
 
-    States never cross this boundary, so that they can live where the model runs. A backend is
-    used by one thread at a time.
+    States never cross this boundary, so that they can live where the model runs. Slots may be
+    acquired, released and reset from any thread, between two steps.
     """
 
     def acquire(self) -> int:
