@@ -16,8 +16,7 @@ from benchmarks.engine import SR, music
 from streammer.audio.block import SourceEnd
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
-from streammer.inference.loading import load_models
-from streammer.labelling.rows import label_file
+from streammer.labelling.together import given, label_together, load_for_label
 from streammer.sources.open import open_source
 
 SECONDS = 120.0
@@ -27,7 +26,7 @@ def rows(n: int = 5) -> list[dict[str, Any]]:
     """Times real time, one core."""
     table = []
     config = StreamConfig()
-    models = load_models(config.models)
+    models = load_for_label(config.models)
     with tempfile.TemporaryDirectory() as folder:
         for suffix in ("wav", "flac", "ogg", "mp3"):
             path = Path(folder) / f"music.{suffix}"
@@ -35,7 +34,7 @@ def rows(n: int = 5) -> list[dict[str, Any]]:
                 # By the second: libsndfile's Vorbis writer overflows its stack on a long one.
                 for second in np.split(music(SECONDS), int(SECONDS)):
                     file.write(second)
-            whole = _times(lambda p=path: label_file(p, config, models, steps=False), n)
+            whole = _times(lambda p=path: _label([p], config, models), n)
             alone = _times(lambda p=path: _decode(p), n)
             table.append(
                 {
@@ -47,6 +46,11 @@ def rows(n: int = 5) -> list[dict[str, Any]]:
                 }
             )
     return table
+
+
+def _label(paths: list[Path], config: StreamConfig, models: Any) -> None:
+    for _, result in label_together(given(enumerate(paths)), config, models, steps=False):
+        assert not result.error, result.error
 
 
 def _times(work: Any, n: int) -> list[float]:

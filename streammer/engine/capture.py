@@ -117,10 +117,15 @@ class ThreadedCapture:
             raise item
         return item
 
-    def take(self, limit_s: float) -> list[Arrival | SourceEnd]:
-        """Return what waits: blocks that follow without a break, up to `limit_s`, or the end."""
+    def take(self, limit_s: float, timeout_s: float = 0.0) -> list[Arrival | SourceEnd]:
+        """Return what waits: blocks that follow without a break, up to `limit_s`, or the end.
+
+        Where there is less, it is waited for, for at most `timeout_s`.
+        """
         taken: list[Arrival | SourceEnd] = []
         with self._changed:
+            if timeout_s > 0.0:
+                self._changed.wait_for(lambda: self._has(limit_s), timeout_s)
             while self._items and limit_s > 0.0:
                 item = self._items[0]
                 if taken and not (isinstance(item, Arrival) and _follows(item, taken[0])):
@@ -131,6 +136,12 @@ class ThreadedCapture:
                 taken.append(item)
                 limit_s -= item.seconds if isinstance(item, Arrival) else limit_s
         return taken
+
+    def _has(self, wanted_s: float) -> bool:
+        """Return whether so much waits, or an end."""
+        if not self._items:
+            return False
+        return self._waiting_s >= wanted_s or not isinstance(self._items[-1], Arrival)
 
     def _pop(self) -> "Arrival | SourceEnd | BaseException":
         item = self._items.popleft()
@@ -157,9 +168,7 @@ class ThreadedCapture:
             return bool(self._items)
 
     def _wake_if_wanted(self) -> None:
-        if self._wake is None or not self._items:
-            return
-        if self._waiting_s >= self._wanted_s or not isinstance(self._items[-1], Arrival):
+        if self._wake is not None and self._has(self._wanted_s):
             wake, self._wake = self._wake, None
             wake()
 

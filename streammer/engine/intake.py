@@ -7,12 +7,13 @@ made in the loop's thread (a feed joins, another leaves).
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from streammer.audio.block import SourceEnd
 from streammer.clock import Clock
-from streammer.engine.capture import ThreadedCapture
+from streammer.engine.capture import Arrival, Capture, ThreadedCapture
 from streammer.engine.feed import Feed
 from streammer.engine.pipeline import PORTION_S
 
@@ -25,7 +26,7 @@ PORTIONS_UP_TO = 8
 """Feeds up to which sound is transformed in portions while a step is gathered, so that little is
 left to do at its end; with more of them, others' steps fill that time anyway."""
 
-_WORK_S = 0.5
+WORK_S = 0.5
 """Sound of one feed that is worked off at once: one that floods waits for the others' turns [s]."""
 
 _WORKERS = 4
@@ -106,13 +107,13 @@ class Pulled:
             if feed.due or feed.over:
                 continue
             try:
-                item = feed.capture.get(timeout_s)
+                items = _items(feed.capture, timeout_s)
             except Exception as error:
                 feed.failure = error
             else:
-                if item is None:
+                if not items:
                     continue
-                feed.work([item], self._clock.monotonic())
+                feed.work(items, self._clock.monotonic())
             news.append(feed)
         return news
 
@@ -122,6 +123,13 @@ class Pulled:
 
     def close(self) -> None:
         """Nothing is to be ended."""
+
+
+def _items(capture: Capture, timeout_s: float) -> Sequence[Arrival | SourceEnd]:
+    if isinstance(capture, ThreadedCapture):
+        return capture.take(WORK_S, timeout_s)
+    item = capture.get(timeout_s)
+    return () if item is None else (item,)
 
 
 class Pooled:
@@ -213,7 +221,7 @@ class Pooled:
         capture = feed.capture
         assert isinstance(capture, ThreadedCapture)
         try:
-            items = capture.take(_WORK_S)
+            items = capture.take(WORK_S)
         except Exception as error:
             feed.failure = error
         else:

@@ -17,10 +17,9 @@ from itertools import count
 from streammer.bus import Publisher
 from streammer.clock import Clock, SystemClock
 from streammer.engine.batch import step_due
-from streammer.engine.features import step_features
 from streammer.engine.feed import Feed
 from streammer.engine.intake import Intake
-from streammer.engine.stream import Due
+from streammer.engine.outlet import Outlet
 from streammer.estimate import MoodEstimate
 
 __all__ = ["GATHER_S", "Loop"]
@@ -56,6 +55,9 @@ class Loop:
     clock : Clock, optional
     ended : callable, optional
         Told, in the loop's thread, of every feed that has ended or could not be opened.
+    refill : callable, optional
+        Asked, in the loop's thread, before each wait: it may `add` feeds, and returns whether
+        there are any. By default the loop is over when its feeds are.
 
     Notes
     -----
@@ -70,12 +72,14 @@ class Loop:
         publisher: Publisher | None = None,
         clock: Clock | None = None,
         ended: Callable[[Feed], None] | None = None,
+        refill: Callable[[], bool] | None = None,
     ) -> None:
         self._intake = intake
         self._live = live
-        self._publisher = publisher
+        self._outlet = Outlet(publisher)
         self._clock = clock or SystemClock()
         self._ended = ended or (lambda feed: None)
+        self._refill = refill
         self._stopped = False
         self._joining: dict[Feed, threading.Thread] = {}
         self._feeds: set[Feed] = set()
@@ -145,7 +149,7 @@ class Loop:
         with ExitStack() as teardown:
             teardown.callback(self._intake.close)
             teardown.callback(self._close_all)
-            while not self._stopped and (self._feeds or self._joining or self._coming):
+            while not self._stopped and self._goes_on():
                 for news in self._intake.wait(self._patience_s()):
                     if isinstance(news, Feed):
                         self._note(news)
@@ -156,6 +160,10 @@ class Loop:
                     yield from self._tick()
 
     # ---- feeds that come and go ----
+
+    def _goes_on(self) -> bool:
+        more = self._refill is not None and self._refill()
+        return more or bool(self._feeds or self._joining or self._coming)
 
     def _open(self, feed: Feed) -> None:
         try:
@@ -183,10 +191,10 @@ class Loop:
         self._feeds.remove(feed)
         self._intake.remove(feed)
         feed.conclude()
-        if not (self._feeds or self._joining or self._coming):
+        if not (self._feeds or self._joining or self._coming or self._refill):
             self._last = feed  # nobody else to be held up: it is closed where the loop ends
             return
-        feed.say_ended(self._publish)
+        feed.say_ended(self._outlet.publish)
         self._close_aside(feed)
         self._ended(feed)
 
@@ -224,7 +232,7 @@ class Loop:
             for feed in left:
                 teardown.callback(feed.close if alone else partial(self._close_aside, feed))
             for feed in left:
-                teardown.callback(feed.say_ended, self._publish)
+                teardown.callback(feed.say_ended, self._outlet.publish)
 
     def _await_leaving(self) -> None:
         until = time.monotonic() + _LEAVE_S
@@ -283,8 +291,8 @@ class Loop:
             return
         for feed, estimate in zip(batch, estimates, strict=True):
             due = feed.due.popleft()
-            self._publish_features(due, estimate)
-            self._publish(feed, estimate)
+            self._outlet.publish_features(due, estimate)
+            self._outlet.publish(feed, estimate)
             feed.delivered(estimate, sound=sound)
             yield estimate
 
@@ -324,19 +332,6 @@ class Loop:
         while feed.due:
             yield from self._step([feed], sound=False)
         estimate = stream.tick_degraded(stream.ticks.degraded(now))
-        self._publish(feed, estimate)
+        self._outlet.publish(feed, estimate)
         stream.counters.add(estimate)
         yield estimate
-
-    def _publish(self, feed: Feed, estimate: MoodEstimate) -> None:
-        if self._publisher is None:
-            return
-        self._publisher.publish(estimate)
-        if feed.opened.status_is_due():
-            self._publisher.publish_status(feed.status())
-
-    def _publish_features(self, due: Due, estimate: MoodEstimate) -> None:
-        if self._publisher is not None and self._publisher.wants_features(estimate.stream):
-            features = step_features(due.step, estimate)
-            if features is not None:
-                self._publisher.publish_features(features)

@@ -1,6 +1,7 @@
 """Many files over the cores.
 
-`files` finds them, `rows` makes the rows of one, and `workers` spreads them over processes.
+`files` finds them, `together` labels some side by side, `rows` makes the rows of one, and `workers`
+spreads them over processes (`process`).
 """
 
 from streammer.labelling.rows import LabelWarning

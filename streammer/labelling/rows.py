@@ -9,16 +9,11 @@ from typing import Any
 
 import msgspec
 
-from streammer.clock import SystemClock
-from streammer.config import StreamConfig
-from streammer.engine.engine import Engine
-from streammer.errors import StreammerError
+from streammer.engine.summary import Summary
 from streammer.estimate import STATES, MoodEstimate, quadrant_of, rounded
 from streammer.inference.artefact import OUTPUTS
-from streammer.inference.backends import LoadedModel
-from streammer.sources.file import FileSource
 
-__all__ = ["FileResult", "LabelWarning", "Row", "label_file", "shown_path"]
+__all__ = ["FileResult", "LabelWarning", "Row", "rows_of", "shown_path"]
 
 Row = dict[str, Any]
 
@@ -56,20 +51,16 @@ class LabelWarning(UserWarning):
     """A file that could not be used, or not all of it."""
 
 
-def label_file(
-    path: Path, config: StreamConfig, models: Sequence[LoadedModel], *, steps: bool
+def rows_of(
+    path: Path,
+    estimates: Sequence[MoodEstimate],
+    summary: Summary,
+    duration_s: float,
+    *,
+    steps: bool,
 ) -> FileResult:
-    """Label one file with models that are loaded already."""
+    """Make the rows of a file that was heard to its end: one, or one a step."""
     shown = shown_path(path)
-    try:
-        # Always a file, whatever its name: mic, or -.
-        engine = Engine(FileSource(path, SystemClock()), config, models, pace="fast")
-        estimates = list(engine.estimates())
-    except StreammerError as error:
-        return FileResult(shown, [], error=str(error))
-    except Exception as error:  # a file must never end the run of all the others
-        return FileResult(shown, [], error=f"{type(error).__name__}: {error}")
-    summary = engine.summary()
     warnings = [summary.detail] if summary.detail else []
     if summary.nonfinite_samples:
         warnings.append(
@@ -78,7 +69,7 @@ def label_file(
     rows = (
         [{"path": shown, **msgspec.structs.asdict(e)} for e in estimates]
         if steps
-        else [_file_row(shown, engine.audio_s, estimates)]
+        else [_file_row(shown, duration_s, estimates)]
     )
     return FileResult(shown, rows, warning="; ".join(warnings))
 

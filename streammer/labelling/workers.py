@@ -1,25 +1,21 @@
-"""Many files over the cores: a pool of processes that survives those that crash."""
+"""Many files over the cores: processes, each with some files side by side, that may crash."""
 
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnContext, SpawnProcess
+from contextlib import closing
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
 
 from streammer.config import StreamConfig
-from streammer.inference.backends import LoadedModel
-from streammer.inference.loading import load_models
-from streammer.labelling.rows import FileResult, label_file, shown_path
-from streammer.system.signals import interruptions_held
+from streammer.labelling.process import Worker
+from streammer.labelling.rows import FileResult, shown_path
+from streammer.labelling.together import SIDE_BY_SIDE, given, label_together, load_for_label
 
 __all__ = ["InOrder", "WorkerPool", "label_files"]
+
+_AHEAD = 1
+"""Files that a process has waiting besides those that it works on: an interruption ends at once."""
 
 _CRASHED = "the process that decoded it has ended: damaged, or out of memory"
 
@@ -69,10 +65,10 @@ def label_files(
     """
     # Loaded here with several processes too: a model is refused in one line, and what is compiled
     # on first use is compiled once.
-    models = load_models(config.models)
+    models = load_for_label(config.models)
     jobs = min(jobs or os.cpu_count() or 1, len(paths))
     if jobs <= 1:
-        return ((k, label_file(path, config, models, steps=steps)) for k, path in enumerate(paths))
+        return label_together(given(enumerate(paths)), config, models, steps=steps)
     return WorkerPool(jobs, config, steps=steps).label(paths)
 
 
@@ -109,82 +105,68 @@ class WorkerPool:
         self, waiting: deque[tuple[int, Path]], jobs: int
     ) -> Generator[tuple[int, FileResult], None, list[tuple[int, Path]]]:
         """Label what waits; return what was at work when a process crashed, if one did."""
-        context = _Spawn()
-        lifeline, ours = context.Pipe(duplex=False)
-        with interruptions_held():
-            pool = ProcessPoolExecutor(
-                jobs,
-                mp_context=context,
-                initializer=_begin_worker,
-                initargs=(self._config, self._steps, lifeline),
-            )
-        pending: dict[Future[FileResult], tuple[int, Path]] = {}
-        try:
-            while waiting or pending:
-                # Only a few files a worker are handed out, so that an interruption ends at once.
-                while waiting and len(pending) < 2 * jobs:
-                    with interruptions_held():  # this is where a process is begun
-                        pending[pool.submit(_label_in_worker, waiting[0][1])] = waiting[0]
-                        waiting.popleft()
-                for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                    result = future.result()
-                    yield pending.pop(future)[0], result
-        except BrokenProcessPool:
-            return list(pending.values())
-        except BaseException:
-            context.terminate()  # nobody waits for what is at work
-            raise
-        finally:
-            with interruptions_held():
-                pool.shutdown(wait=True, cancel_futures=True)
-                ours.close()
-                lifeline.close()
+        with closing(_Crew(jobs, self._config, steps=self._steps)) as crew:
+            while waiting or crew.busy:
+                crew.share(waiting)
+                results, crashed = crew.results()
+                yield from results
+                if crashed:
+                    return crew.at_work()
         return []
 
 
-class _Spawn(SpawnContext):
-    """A context that can end the processes that it began."""
+class _Crew:
+    """Processes at work, and what each of them has to do.
 
-    def __init__(self) -> None:
-        self._begun: list[SpawnProcess] = []
+    Parameters
+    ----------
+    jobs : int
+    config : StreamConfig
+    steps : bool
+    """
 
-    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]
-        process = SpawnProcess(*args, **kwargs)
-        self._begun.append(process)
-        return process
+    def __init__(self, jobs: int, config: StreamConfig, *, steps: bool) -> None:
+        self._workers: list[Worker] = []
+        try:
+            for _ in range(jobs):
+                self._workers.append(Worker(config, steps=steps))
+        except BaseException:
+            self.close()
+            raise
 
-    def terminate(self) -> None:
-        for process in self._begun:
-            with suppress(ValueError):  # closed already
-                if process.is_alive():
-                    process.terminate()
+    @property
+    def busy(self) -> bool:
+        """Whether any has something to do."""
+        return any(worker.at_work for worker in self._workers)
 
+    def share(self, waiting: deque[tuple[int, Path]]) -> None:
+        """Give files to whoever has the fewest, a few to each."""
+        while waiting:
+            least = min(self._workers, key=lambda worker: len(worker.at_work))
+            if len(least.at_work) >= SIDE_BY_SIDE + _AHEAD:
+                return
+            least.give(*waiting.popleft())
 
-_worker: tuple[StreamConfig, list[LoadedModel], bool] | None = None
+    def results(self) -> tuple[list[tuple[int, FileResult]], bool]:
+        """Wait for results and return them, and whether a process has crashed."""
+        results: list[tuple[int, FileResult]] = []
+        crashed = False
+        ready = wait([worker.connection for worker in self._workers])
+        for worker in self._workers:
+            if worker.connection in ready:
+                try:
+                    results.append(worker.receive())
+                except (EOFError, OSError):
+                    crashed = True
+        return results, crashed
 
+    def at_work(self) -> list[tuple[int, Path]]:
+        """Return the files that were given and not done."""
+        return [item for worker in self._workers for item in worker.at_work.items()]
 
-def _begin_worker(config: StreamConfig, steps: bool, lifeline: Connection) -> None:
-    global _worker
-    # The parent decides what an interruption means, and what a terminal that closes.
-    for name in ("SIGINT", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    watch = threading.Thread(
-        target=_end_with, args=(lifeline,), name="streammer-lifeline", daemon=True
-    )
-    watch.start()
-    _worker = (config, load_models(config.models), steps)
-
-
-def _end_with(lifeline: Connection) -> None:
-    # Its other end is closed by the parent, or by the system where the parent was killed: it
-    # cannot tell then, and its queue would be waited on for ever.
-    with suppress(EOFError, OSError):
-        lifeline.recv()
-    os._exit(1)
-
-
-def _label_in_worker(path: Path) -> FileResult:
-    assert _worker is not None
-    config, models, steps = _worker
-    return label_file(path, config, models, steps=steps)
+    def close(self) -> None:
+        """End the processes, whatever they are at: nobody waits for it any more."""
+        for worker in self._workers:
+            worker.end()
+        for worker in self._workers:
+            worker.join()

@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+import threading
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from streammer.errors import ModelError, UsageError
 from streammer.inference.backends import Backend
+from streammer.inference.backends import onnx as onnx_backend
+from streammer.inference.backends.buckets import BUCKETS, divided
 from streammer.inference.backends.onnx import OnnxBackend
 from streammer.inference.model import load_model
 from tests.core.test_model import touchy
@@ -32,6 +36,13 @@ def rng():
 
 def chunk(rng, batch=1):
     return {"features": rng.lognormal(0.0, 3.0, (batch, 25, 80)).astype(np.float32)}
+
+
+def features_of(model, rng, batch):
+    return {
+        name: rng.lognormal(0.0, 1.0, (batch, *shape)).astype(np.float32)
+        for name, shape in model.feature_shapes.items()
+    }
 
 
 def stack(chunks):
@@ -225,3 +236,94 @@ def test_onnx_runtime_neither_reports_home_nor_prints(model, tmp_path, writable)
     )
     assert done.stdout == done.stderr == b""
     assert not [p for p in tmp_path.rglob("*") if "onnx" in p.name.lower()]
+
+
+def test_a_batch_is_run_in_few_sizes(model, rng, monkeypatch):
+    sizes = set()
+    run = onnx_backend.run_session
+
+    def counted(session, outputs, feeds, label):
+        (size,) = {len(array) for array in feeds.values()}
+        sizes.add(size)
+        return run(session, outputs, feeds, label)
+
+    monkeypatch.setattr(onnx_backend, "run_session", counted)
+    backend = OnnxBackend(model)
+    slots = [backend.acquire() for _ in range(70)]
+    for n in range(1, 71):
+        backend.step(slots[:n], features_of(model, rng, n))
+    assert sizes <= set(BUCKETS)
+    assert len(BUCKETS) < 9
+
+
+def test_divided_batches_are_whole_and_waste_little():
+    for n in range(1, 300):
+        parts = list(divided(n, BUCKETS))
+        assert sum(rows for rows, _ in parts) == n
+        assert sum(size for _, size in parts) - n <= 3
+        assert all(0 < rows <= size and size in BUCKETS for rows, size in parts)
+
+
+def test_in_one_size_a_slot_is_to_the_bit_the_same_whatever_its_neighbours_are(rng):
+    model = load_model("small")
+    steps = [features_of(model, rng, 1) for _ in range(5)]
+    said = []
+    for others in (0, 1, 3, 3):
+        backend = OnnxBackend(model, buckets=(4,))
+        slots = [backend.acquire() for _ in range(1 + others)]
+        order = list(rng.permutation(1 + others))  # the place in the batch is another one too
+        moods = []
+        for step in steps:
+            noise = features_of(model, rng, 1 + others)
+            for name, array in noise.items():
+                array[order.index(0)] = step[name][0]
+            mood = backend.step([slots[k] for k in order], noise)
+            moods.append(mood[order.index(0)])
+        said.append(np.array(moods))
+    for other in said[1:]:
+        np.testing.assert_array_equal(other, said[0])
+
+
+def test_slots_come_and_go_while_others_step(model, rng):
+    backend = OnnxBackend(model)
+    slots = [backend.acquire() for _ in range(3)]
+    twin = OnnxBackend(model)
+    twins = [twin.acquire() for _ in range(3)]
+    stop = threading.Event()
+
+    def come_and_go():
+        while not stop.is_set():
+            for slot in [backend.acquire() for _ in range(9)]:
+                backend.release(slot)
+
+    guests = [threading.Thread(target=come_and_go) for _ in range(2)]
+    for guest in guests:
+        guest.start()
+    try:
+        for _ in range(60):
+            features = features_of(model, rng, 3)
+            np.testing.assert_array_equal(backend.step(slots, features), twin.step(twins, features))
+    finally:
+        stop.set()
+        for guest in guests:
+            guest.join()
+
+
+def test_memory_does_not_grow_with_the_steps(model, rng):
+    backend = OnnxBackend(model)
+    slots = [backend.acquire() for _ in range(10)]
+    features = features_of(model, rng, 10)
+
+    def steps(n):
+        for k in range(n):
+            backend.step(slots[: 1 + k % 10], {x: a[: 1 + k % 10] for x, a in features.items()})
+
+    steps(20)
+    tracemalloc.start()
+    try:
+        steps(20)
+        before = tracemalloc.get_traced_memory()[0]
+        steps(400)
+        assert tracemalloc.get_traced_memory()[0] - before < 20_000
+    finally:
+        tracemalloc.stop()

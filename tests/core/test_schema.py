@@ -12,9 +12,15 @@ import soundfile
 
 from streammer.config import StreamConfig
 from streammer.estimate import MoodEstimate
-from streammer.labelling.rows import label_file
+from streammer.labelling.together import given, label_together
 from streammer.schema import FILE_COLUMNS, STEP_COLUMNS
 from tests.sounds import SR
+
+
+def labelled(path, models, *, steps):
+    ((_, result),) = label_together(given([(0, path)]), StreamConfig(), models, steps=steps)
+    return result
+
 
 KINDS = {"text": str, "integer": int, "number": float}
 
@@ -36,7 +42,7 @@ def test_a_row_a_step_has_the_path_and_all_keys_of_an_estimate():
 def test_rows_have_the_columns_and_types_of_the_schema(models, song, tmp_path, steps, sound):
     path = tmp_path / "sound.wav"
     soundfile.write(path, song if sound == "song" else np.zeros_like(song), SR)
-    rows = label_file(path, StreamConfig(), models, steps=steps).rows
+    rows = labelled(path, models, steps=steps).rows
     columns = STEP_COLUMNS if steps else FILE_COLUMNS
     for row in rows:
         assert list(row) == [column.name for column in columns]
@@ -53,7 +59,7 @@ def test_a_row_names_the_state_and_no_quadrant_without_a_mood(models, song, tmp_
     with np.errstate(invalid="ignore"):
         sound = song.astype(np.float64) * gain
     soundfile.write(path, sound, SR, subtype="DOUBLE")
-    result = label_file(path, StreamConfig(), models, steps=False)
+    result = labelled(path, models, steps=False)
     (row,) = result.rows
     assert row["state"] == state
     assert (row["quadrant"] is None) == (state == "silent")
@@ -61,7 +67,7 @@ def test_a_row_names_the_state_and_no_quadrant_without_a_mood(models, song, tmp_
 
 
 def test_a_row_carries_four_decimals(models, song_wav):
-    (row,) = label_file(song_wav, StreamConfig(), models, steps=False).rows
+    (row,) = labelled(song_wav, models, steps=False).rows
     for name in ("valence", "arousal"):
         assert row[name] == round(row[name], 4)
 

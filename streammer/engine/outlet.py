@@ -1,0 +1,38 @@
+"""What goes to the bus: estimates, a status now and then, features if somebody wants them."""
+
+from streammer.bus import Publisher
+from streammer.engine.features import step_features
+from streammer.engine.feed import Feed
+from streammer.engine.stream import Due
+from streammer.estimate import MoodEstimate
+
+__all__ = ["Outlet"]
+
+
+class Outlet:
+    """The way from the loop to the bus.
+
+    Parameters
+    ----------
+    publisher : Publisher or None
+        None where nothing is published.
+    """
+
+    def __init__(self, publisher: Publisher | None) -> None:
+        self._publisher = publisher
+
+    def publish(self, feed: Feed, estimate: MoodEstimate) -> None:
+        """Publish an estimate, and the status of its stream if that is due."""
+        if self._publisher is None:
+            return
+        self._publisher.publish(estimate)
+        if feed.opened.status_is_due():
+            self._publisher.publish_status(feed.status())
+
+    def publish_features(self, due: Due, estimate: MoodEstimate) -> None:
+        """Publish the features that an estimate was made of, while somebody subscribes to them."""
+        if self._publisher is None or not self._publisher.wants_features(estimate.stream):
+            return
+        features = step_features(due.step, estimate)
+        if features is not None:
+            self._publisher.publish_features(features)
