@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -191,6 +192,18 @@ def _tables(what: str) -> Finding:
     return Finding(what, "works", f"pyarrow {pyarrow.__version__}: label --out moods.parquet")
 
 
+def _bridges(what: str) -> Finding:
+    missing = [
+        protocol
+        for protocol, modules in _PROTOCOLS.items()
+        if not any(find_spec(module) for module in modules)
+    ]
+    if missing:
+        mend = "pip install 'streammer[bridges]'"
+        return Finding(what, "absent", f"no library for {', '.join(missing)}", mend)
+    return Finding(what, "works", f"{', '.join(_PROTOCOLS)}, WLED: streammer bridge")
+
+
 def _urls(what: str) -> Finding:
     import av
 
@@ -255,6 +268,14 @@ def _bus(what: str) -> Finding:
     return Finding(what, "works", f"{DEFAULT_ENDPOINT} is free")
 
 
+_PROTOCOLS = {
+    "OSC": ("pythonosc",),
+    "sACN": ("sacn",),
+    "Art-Net": ("stupidArtnet",),
+    "MQTT": ("paho",),
+    "MIDI": ("rtmidi", "rtmidi2"),
+}
+
 _EXAMINATIONS: dict[str, Callable[[str], Finding]] = {
     "streammer": _streammer,
     "packages": _packages,
@@ -264,6 +285,7 @@ _EXAMINATIONS: dict[str, Callable[[str], Finding]] = {
     "audio files": _files,
     "URLs": _urls,
     "Parquet tables": _tables,
+    "lights and screens": _bridges,
     "microphone": _microphone,
     "GPU": _gpu,
     "bus": _bus,

@@ -74,20 +74,21 @@ class Lagging(FakeClock):
 
 
 class Times:
-    """A source that notes when it is asked."""
+    """A source that notes when it is asked, and takes a while to answer."""
 
-    def __init__(self, clock):
-        self.clock, self.times = clock, []
+    def __init__(self, clock, work_s=0.0):
+        self.clock, self.work_s, self.times = clock, work_s, []
 
     def take(self):
         self.times.append(self.clock.monotonic())
+        self.clock.advance(self.work_s)
         return []
 
 
 @pytest.mark.parametrize("rate", [1, 7, 30, 60])
 def test_frames_are_made_at_a_steady_rate_without_drift(rate):
     clock = FakeClock()
-    source = Times(clock)
+    source = Times(clock, work_s=0.3 / rate)
     runner = Runner(Shaping(rate=rate), [], clock)
     runner.run({"main": source}, count=10 * rate + 1)
     assert source.times[-1] - source.times[0] == pytest.approx(10.0, abs=1e-6)
@@ -208,6 +209,8 @@ def test_an_inbox_brings_estimates_with_their_times_and_the_end_of_the_stream():
         while came[-1].mood is not None and clock.monotonic() - began < 20.0:
             time.sleep(0.02)
             came += inboxes["main"].take()
+        time.sleep(0.2)
+        came += inboxes["main"].take()
     assert came[0].mood.valence == 0.25
     assert came[-1].mood is None
     assert [r.mood for r in came].count(None) == 1

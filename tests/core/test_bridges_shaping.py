@@ -181,6 +181,23 @@ def test_the_fade_begins_two_seconds_after_the_last_estimate_and_takes_its_time(
     assert half.valence01 == pytest.approx(0.5, abs=0.03)
 
 
+def test_a_fade_takes_its_time_however_slow_the_release_is():
+    options = Shaping(on_silent="black", fade=2.0, release=60.0, attack=0.0, range="-1,1")
+    history = at_half_seconds([mood(1, 1)] * 4 + [mood(0, 0, state="silent")] * 20)
+    frames = played(options, history, until=8.0)
+    assert min(f.t for f in frames if f.intensity == 0.0) == pytest.approx(4.0, abs=0.1)
+
+
+def test_an_estimate_that_comes_early_turns_the_way_and_does_not_jump():
+    options = Shaping(rate=50, attack=0.0, release=0.0)
+    history = at_half_seconds([mood(0.0)] * 6)
+    history += [Received(3.0, mood(1.0)), Received(3.1, mood(-1.0)), Received(3.6, mood(-1.0))]
+    values = [f.valence for f in played(options, history, until=4.5) if f.t >= 0.5]
+    steps = [abs(b - a) for a, b in itertools.pairwise(values)]
+    assert max(steps) <= 1.2 / 0.5 / 50 + 1e-9
+    assert max(values) == pytest.approx(0.2, abs=0.05)
+
+
 def test_before_any_estimate_the_resting_scene_stands():
     (first, *_) = frames = played(Shaping(rest="0.5,0.1,0.7"), [], until=1.0)
     assert (first.state, first.quadrant, first.valence) == ("stale", None, None)

@@ -37,7 +37,7 @@ def test_the_doctor_finds_what_works_and_says_how_to_mend_what_does_not(tmp_path
     rows = {row["what"]: row for row in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 0
     assert {"streammer", "packages", "default model", "models", "kernels", "audio files", "URLs",
-            "Parquet tables", "microphone", "GPU", "bus",
+            "Parquet tables", "lights and screens", "microphone", "GPU", "bus",
             "shell completion"} == set(rows)  # fmt: skip
     assert rows["default model"]["state"] == "works"
     assert rows["audio files"]["state"] == "works"
@@ -116,6 +116,17 @@ def test_the_doctor_names_what_parquet_needs(tmp_path):
     (row,) = [r for r in map(json.loads, done.stdout.splitlines()) if r["what"] == "Parquet tables"]
     assert row["state"] == "absent"
     assert "streammer[table]" in row["mend"]
+
+
+def test_the_doctor_names_what_the_bridges_need(monkeypatch):
+    def row():
+        return next(f for f in examine() if f.what == "lights and screens")
+
+    assert row().state == "works"
+    found = lambda module: None if module == "paho" else module  # noqa: E731
+    monkeypatch.setattr("streammer.cli.doctor.find_spec", found)
+    assert (row().state, row().detail) == ("absent", "no library for MQTT")
+    assert "streammer[bridges]" in row().mend
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
