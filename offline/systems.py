@@ -179,7 +179,10 @@ SYSTEMS: dict[str, SystemKind] = {
             "",
             "window",
             unused=(
-                "data", "evaluation", "front_end", "network.image", "network.width", "outputs",
+                "data.consecutive", "data.every_song", "data.features", "data.per_clip",
+                "data.sequence_s", "data.smooth_labels", "data.song_s", "data.split",
+                "data.target", "data.window_s",
+                "evaluation", "front_end", "network.image", "network.width", "outputs",
                 "training.batch", "training.devices", "training.keep", "training.loss",
                 "training.patience",
             ),

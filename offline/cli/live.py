@@ -20,7 +20,10 @@ def train(
     """Train what is not there yet, and return the run's folder."""
     from offline.training.live.train import train_live
 
-    run = runs / (name or recipe.name)
+    own = recipe.name
+    if recipe.data.inner is not None:
+        own += f"-fold{recipe.data.fold}-inner{recipe.data.inner}"
+    run = runs / (name or own)
     train_live(recipe, data, cache, run, fresh=fresh, workers=workers, show=show)
     return run
 
@@ -32,12 +35,17 @@ def evaluate(run: Path, on: str | None, out: Path | None, workers: int) -> list[
     from offline.export.onnx import attach_metrics
     from offline.reporting.live.page import write_page
     from offline.reporting.live.table import table_lines
+    from offline.runs import recipe_of_run
     from offline.training.live.run import open_data, shipped_of
 
     if on is not None:
         raise UsageError(f"--on {on}: the live model is scored on its folds and the 58 songs")
     data = open_data(run, workers=workers)
     export_folds(run, data)
+    if recipe_of_run(run).data.inner is not None:
+        if out is not None:
+            raise UsageError("--out: a run of selection has no page; its figures are printed")
+        return table_lines(evaluate_live(run, data))
     shipped = shipped_of(run)
     if not shipped.exists():
         export_shipped(run, data, run)

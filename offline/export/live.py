@@ -21,6 +21,7 @@ from offline.training.live.run import (
     load_step,
     members_of,
 )
+from streammer.errors import UsageError
 from streammer.inference.artefact import graph_hash
 
 __all__ = ["export_folds", "export_shipped"]
@@ -33,8 +34,9 @@ LICENCE = (
 
 def export_folds(run: Path, data: LiveData) -> None:
     """Export the artefact of every fold and seed that is not in the run yet, for evaluation."""
-    plan = mood_plan(recipe_of_run(run))
-    for member in members_of(plan):
+    recipe = recipe_of_run(run)
+    plan = mood_plan(recipe)
+    for member in members_of(recipe):
         path = artefact_of(run, member)
         if path.exists():
             continue
@@ -58,8 +60,18 @@ def export_shipped(
     -------
     Path
         Of the artefact.
+
+    Raises
+    ------
+    UsageError
+        The run is one of selection: no network of it was trained on all folds.
     """
     recipe = recipe_of_run(run)
+    if recipe.data.inner is not None:
+        raise UsageError(
+            f"{run}: a run of selection ships nothing; train the recipe without --inner, then "
+            "export that run"
+        )
     plan = mood_plan(recipe)
     folds = list(range(plan.folds))
     module = _module(run, data, plan, Member(EVERY, 0), folds)

@@ -119,8 +119,7 @@ def test_folder_to_artefact(trained: tuple[Path, LiveData], tmp_path: Path) -> N
     assert (moods[..., 2:4] <= data.prior((0, 1, 2))[1] + 1e-6).all()
     assert "musicnn" in model.meta.trained_on
     assert "musicnn (Pons and Serra 2019" in path.with_suffix(".md").read_text()
-    plan = mood_plan(_recipe())
-    held_path = artefact_of(run, members_of(plan)[0])
+    held_path = artefact_of(run, members_of(_recipe())[0])
     held = load_model(held_path)
     # A fold that was held out is read, and that is written down; another is named in-sample.
     for body, times in (
@@ -195,7 +194,7 @@ def test_a_finished_run_is_left_alone_and_one_of_other_settings_refused(
 
 def test_a_student_is_drawn_to_the_mean_of_its_seeds(trained: tuple[Path, LiveData]) -> None:
     run, _ = trained
-    folder = network_folder(run, members_of(mood_plan(_recipe()))[0])
+    folder = network_folder(run, members_of(_recipe())[0])
     curves = (folder / "curves" / "metrics.csv").read_text().splitlines()[0]
     assert "train_distil" in curves
     assert "train_teacher" in curves

@@ -26,10 +26,11 @@ from offline.evaluation.live.moods import (
 from offline.evaluation.live.predict import run_sound
 from offline.evaluation.live.reaction import crossing, movement
 from offline.evaluation.live.scores import all_outputs, over_folds
-from offline.evaluation.live.sigma import best_constant_sigma, calibration, crps
+from offline.evaluation.live.sigma import best_constant_sigma, calibration
 from offline.export.live_card import protocol
 from offline.prose import unwrapped
 from offline.reporting.live.table import table_lines, table_markdown
+from offline.training.live.calibration import crps
 from streammer import listen, load_model
 from streammer.audio.resample import resample
 
@@ -170,12 +171,12 @@ def test_clusters_are_ranked_by_the_norms_of_their_words(rng) -> None:
 def test_crps_is_the_integral_that_defines_it(y: float, mean: float, sigma: float) -> None:
     below = quad(lambda x: norm.cdf(x, mean, sigma) ** 2, -15, y)[0]
     above = quad(lambda x: (1 - norm.cdf(x, mean, sigma)) ** 2, y, 15)[0]
-    got = crps(np.array(y), np.array(mean), np.array(sigma))
+    got = crps(np.array(y - mean), np.array(sigma))
     assert float(got) == pytest.approx(below + above, abs=1e-6)
 
 
 def test_crps_of_a_standard_gaussian_at_its_mean() -> None:
-    assert float(crps(np.array(0.0), np.array(0.0), 1.0)) == pytest.approx(
+    assert float(crps(np.array(0.0), np.array(1.0))) == pytest.approx(
         (np.sqrt(2) - 1) / np.sqrt(np.pi)
     )
 
@@ -184,9 +185,9 @@ def test_the_best_constant_sigma_is_no_worse_than_any_other(rng) -> None:
     error = 0.3 * rng.standard_normal(4000)
     best = best_constant_sigma(error)
     assert best == pytest.approx(0.3, rel=0.05)
-    own = crps(error, np.zeros_like(error), best).mean()
+    own = crps(error, np.asarray(best)).mean()
     for other in best * np.array([0.7, 0.9, 0.99, 1.01, 1.1, 1.5]):
-        assert own <= crps(error, np.zeros_like(error), float(other)).mean() + 1e-9
+        assert own <= crps(error, np.asarray(other)).mean() + 1e-9
 
 
 def test_sigma_that_knows_which_song_is_wrong_beats_every_constant(rng) -> None:

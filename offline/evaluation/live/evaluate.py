@@ -47,7 +47,10 @@ __all__ = ["evaluate_live", "metrics_of"]
 
 
 def evaluate_live(run: Path, data: LiveData) -> dict[str, Any]:
-    """Score everything that is not scored yet; keep it in ``scores.json`` and return it."""
+    """Score everything that is not scored yet; keep it in ``scores.json`` and return it.
+
+    Of a run of selection only its inner fold is there to be scored.
+    """
     recipe = recipe_of_run(run)
     plan = mood_plan(recipe)
     path = run / "scores.json"
@@ -55,7 +58,7 @@ def evaluate_live(run: Path, data: LiveData) -> dict[str, Any]:
     folds = body.setdefault("folds", {})
     raws = run / "raw"
     raws.mkdir(exist_ok=True)
-    for member in members_of(plan):
+    for member in members_of(recipe):
         if member.name in folds:
             continue
         artefact = artefact_of(run, member)
@@ -63,23 +66,28 @@ def evaluate_live(run: Path, data: LiveData) -> dict[str, Any]:
             raise InputError(f"{artefact}: not exported yet; run `export` first")
         model = load_model(artefact)
         constant = constant_of(data, [f for f in range(plan.folds) if f != member.fold])
-        record_reading(
-            run.parent, member.fold, system=recipe.name, run=run.name,
-            config=config_hash(recipe.to_dict()), artefact=graph_hash(model.data),
-        )  # fmt: skip
+        if recipe.data.inner is None:
+            record_reading(
+                run.parent, member.fold, system=recipe.name, run=run.name,
+                config=config_hash(recipe.to_dict()), artefact=graph_hash(model.data),
+            )  # fmt: skip
         scores, raw = score_fold(model, data, member.fold, constant)
         np.savez_compressed(raws / f"{member.name}.npz", **raw)
         folds[member.name] = {"fold": member.fold, "seed": member.seed, **scores}
         write_json(path, body)
         say(f"{member.name}: skill V {scores['skill_valence']:.3f} A {scores['skill_arousal']:.3f}")
+    if "robustness" not in body:
+        body["robustness"] = robustness(run, data)
+        write_json(path, body)
+    if recipe.data.inner is not None:
+        body["selection"] = {"outer": recipe.data.fold, "inner": recipe.data.inner}
+        write_json(path, body)
+        return body
     body["readings"] = {
         str(f): str(readings(run.parent, f, recipe.name)) for f in range(plan.folds)
     }
     if "boosting" not in body:
         body["boosting"] = _boosting(run, data)
-        write_json(path, body)
-    if "robustness" not in body:
-        body["robustness"] = robustness(run, data)
         write_json(path, body)
     if "demo" not in body:
         body["demo"] = demo(run, data)

@@ -2,24 +2,13 @@
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.stats import norm, spearmanr
+from scipy.stats import spearmanr
 
-__all__ = ["best_constant_sigma", "calibration", "crps"]
+from offline.training.live.calibration import crps
+
+__all__ = ["best_constant_sigma", "calibration"]
 
 AXES = ("valence", "arousal")
-
-
-def crps(y: np.ndarray, mean: np.ndarray, sigma: np.ndarray | float) -> np.ndarray:
-    """Continuous ranked probability score of Gaussians, on the scale of y; less is better.
-
-    sigma (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi)) with z = (y - mean) / sigma: the integral
-    over x of the squared distance between the Gaussian's distribution function and the step at y
-    (Gneiting and Raftery 2007, eq. 21).
-    """
-    z = (y - mean) / sigma
-    return np.asarray(
-        sigma * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi)), float
-    )
 
 
 def best_constant_sigma(error: np.ndarray) -> float:
@@ -28,7 +17,7 @@ def best_constant_sigma(error: np.ndarray) -> float:
     if scale == 0:
         return 0.0
     found = minimize_scalar(
-        lambda s: float(crps(error, np.zeros_like(error), s).mean()),
+        lambda s: float(crps(error, np.asarray(s)).mean()),
         bounds=(scale / 100, scale * 10), method="bounded",
         options={"xatol": scale * 1e-6},
     )  # fmt: skip
@@ -69,7 +58,9 @@ def calibration(y: np.ndarray, mood: np.ndarray) -> dict[str, float]:
                     out[f"inside{n}_{axis}_{half}"] = float(inside[rows].mean())
         if np.ptp(sigma.mean(1)) > 0:
             out[f"rank_{axis}"] = float(spearmanr(error.mean(1), sigma.mean(1))[0])
-        out[f"crps_{axis}"] = float(crps(y[..., k], p, sigma).mean())
+        out[f"crps_{axis}"] = float(crps(p - y[..., k], sigma).mean())
         flat = best_constant_sigma(p - y[..., k])
-        out[f"crps_constant_{axis}"] = float(crps(y[..., k], p, max(flat, 1e-9)).mean())
+        out[f"crps_constant_{axis}"] = float(
+            crps(p - y[..., k], np.asarray(max(flat, 1e-9))).mean()
+        )
     return out

@@ -189,6 +189,12 @@ def table_lines(body: Mapping[str, Any]) -> list[str]:
         for fold, why in body.get("in_sample", {}).items()
         if why
     ]
+    if "selection" in body:
+        lines.append(
+            "selection: inner fold {inner} of outer fold {outer}, which was put away".format(
+                **body["selection"]
+            )
+        )
     lines += aligned([HEAD, *rows_of(body)])
     for name, s in body.get("shipped", {}).get("not_music", {}).items():
         lines.append(

@@ -33,6 +33,7 @@ __all__ = [
     "networks_of",
     "open_data",
     "save_calibration",
+    "selected",
     "shipped_of",
     "start_run",
 ]  # fmt: skip
@@ -60,14 +61,46 @@ class Member:
         return Folds(None if self.fold == EVERY else self.fold, plan.folds)
 
 
-def members_of(plan: MoodPlan) -> list[Member]:
-    """All members of a plan that are scored: every fold held out once with every seed."""
-    return [Member(fold, seed) for seed in range(plan.seeds) for fold in range(plan.folds)]
+def members_of(recipe: Recipe) -> list[Member]:
+    """All members of a run that are scored: every fold held out once with every seed.
+
+    Of a run of selection the inner fold alone; the outer one is not in its data.
+    """
+    plan, inner = mood_plan(recipe), recipe.data.inner
+    folds = range(plan.folds) if inner is None else (inner,)
+    return [Member(fold, seed) for seed in range(plan.seeds) for fold in folds]
 
 
-def networks_of(plan: MoodPlan) -> list[Member]:
-    """All networks of a plan: its members, and the one that ships, trained on all folds."""
-    return [*members_of(plan), Member(EVERY, 0)]
+def networks_of(recipe: Recipe) -> list[Member]:
+    """All networks of a run: its members, and the one that ships, trained on all folds."""
+    ships = [] if recipe.data.inner is not None else [Member(EVERY, 0)]
+    return [*members_of(recipe), *ships]
+
+
+def selected(recipe: Recipe, data: LiveData) -> LiveData:
+    """Return the data of a run: all, or for a run of selection all but its outer fold.
+
+    Raises
+    ------
+    UsageError
+        The inner fold is the outer one or none, there are too few, or an outer fold is named
+        without an inner one.
+    """
+    if recipe.data.inner is None:
+        if recipe.data.fold:
+            raise UsageError(
+                f"{recipe.name}: a run holds out every fold in turn; data.fold (--fold) has an "
+                "effect only with data.inner (--inner)"
+            )
+        return data
+    folds = mood_plan(recipe).folds
+    Folds(recipe.data.fold, folds).inner(recipe.data.inner)
+    if folds < 4:
+        raise UsageError(
+            f"{folds} folds: expected at least 4 for selection (one is put away, one chooses, one "
+            "calibrates, the rest train)"
+        )
+    return data.without(recipe.data.fold)
 
 
 def network_folder(run: Path, member: Member) -> Path:
@@ -113,12 +146,14 @@ def start_run(run: Path, recipe: Recipe, data: Path, cache: Path, *, fresh: bool
 def open_data(run: Path, *, workers: int = 1) -> LiveData:
     """Load the data that a run was trained on."""
     body = json.loads((run / RUN).read_text(encoding="utf-8"))
-    return load_live(
+    recipe = recipe_of_run(run)
+    data = load_live(
         Path(body["data"]),
         FeatureCache(Path(body["cache"])),
-        sounds=mood_plan(recipe_of_run(run)).sounds,
+        sounds=mood_plan(recipe).sounds,
         workers=workers,
     )
+    return selected(recipe, data)
 
 
 def save_calibration(folder: Path, found: Calibration) -> None:
@@ -129,7 +164,9 @@ def save_calibration(folder: Path, found: Calibration) -> None:
 def _calibration(run: Path, plan: MoodPlan, member: Member) -> Calibration:
     """Factors of a network; of the one of all folds, the mean of the others'."""
     if member.fold == EVERY:
-        return mean_calibration([_calibration(run, plan, m) for m in members_of(plan)])
+        return mean_calibration(
+            [_calibration(run, plan, m) for m in members_of(recipe_of_run(run))]
+        )
     path = network_folder(run, member) / CALIBRATION
     body = json.loads(_found(path).read_text(encoding="utf-8"))
     return Calibration(tuple(body["sigma"]), tuple(body["logit"]))

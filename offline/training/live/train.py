@@ -29,6 +29,7 @@ from offline.training.live.run import (
     network_folder,
     networks_of,
     save_calibration,
+    selected,
     start_run,
 )
 from offline.training.live.system import MoodSystem, check_weights
@@ -70,10 +71,12 @@ def train_live(
     """
     plan = mood_plan(recipe)
     check_weights(recipe)
+    selected(recipe, LiveData())  # refuses folds that there are not, before anything is written
     start_run(run, recipe, root, cache, fresh=fresh)
     kept = FeatureCache(cache)
     data = load_live(root, kept, sounds=plan.sounds, workers=workers, show=show)
     _check_folds(data, plan)
+    data = selected(recipe, data)
     tables: Tables = {}
     if recipe.training.weights.get("teacher"):
         tables = load_tables(
@@ -82,7 +85,7 @@ def train_live(
         )  # fmt: skip
     for note in data.notes[:20]:
         say(note)
-    for member in networks_of(plan):
+    for member in networks_of(recipe):
         _train(recipe, data, tables, kept, run, member, workers=workers, show=show)
     return data
 
@@ -138,7 +141,9 @@ def _train(
     say(f"{member.name}: {done.facts['steps']} steps")
     if member.fold == EVERY or (folder / CALIBRATION).exists():
         return
-    inner = member.folds(plan).inner((member.fold + 1) % plan.folds)
+    here = [f for f in member.folds(plan).train if data.first_clips((f,))]
+    calibrates = next((f for f in here if f > member.fold), here[0])
+    inner = member.folds(plan).inner(calibrates)
     system = made(inner.train)
     found = fit_network(
         system, system.batches(base), folder / "inner", seed=base, workers=workers, show=show
