@@ -59,6 +59,8 @@ Examples:
 
   streammer watch --connect tcp://192.168.1.20:5580 --stream main
 
+  streammer watch --all                      a tile for every stream of a run
+
   streammer watch --json --count 10 | jq .arousal
 """
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 from streammer.cli.canvas import ASCII, BOLD, DIM, NOW, STATE_STYLES, UNICODE, Canvas
-from streammer.cli.words import clock_time, in_one_line, mood_words
+from streammer.cli.words import clock_time, mood_words
 from streammer.estimate import MoodEstimate
 
 __all__ = ["Tiles", "TilesScreen"]
@@ -100,9 +100,15 @@ def _draw_lines(canvas: Canvas, moods: Sequence[MoodEstimate], rows: int, width:
     names = max(8, min(24, max(len(m.stream) for m in shown)))
     for row, m in enumerate(shown):
         canvas.put(row, 1, m.stream[:names], BOLD)
-        canvas.put(row, names + 3, in_one_line(m)[: width - names - 3], STATE_STYLES[m.state])
+        canvas.put(row, names + 3, m.state, STATE_STYLES[m.state])
+        canvas.put(row, names + 13, _in_few_words(m)[: width - names - 13])
     if len(shown) < len(moods):
         rest = moods[len(shown) :]
         states: Mapping[str, int] = {s: sum(m.state == s for m in rest) for s in STATE_STYLES}
         words = ", ".join(f"{n} {state}" for state, n in states.items() if n)
         canvas.put(rows - 1, 1, f"and {len(rest)} more: {words}", DIM)
+
+
+def _in_few_words(m: MoodEstimate) -> str:
+    values = "".join("   -- " if x is None else f"{x:+.2f} " for x in (m.valence, m.arousal))
+    return f"{values}{m.level_dbfs:6.1f} dBFS  {mood_words(m)}"

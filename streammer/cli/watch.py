@@ -8,8 +8,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from streammer.bus import Subscriber
+from streammer.bus.streams import Streams
 from streammer.cli.messages import inform
 from streammer.cli.outputs import Outputs
+from streammer.cli.watch_all import AllWatcher
 from streammer.clock import Clock, SystemClock
 from streammer.config import DEFAULT_ENDPOINT
 from streammer.errors import UsageError
@@ -25,7 +27,8 @@ _POLL_S = 0.25
 def watch(
     *,
     connect: str = DEFAULT_ENDPOINT,
-    stream: str = "main",
+    stream: str | None = None,
+    all: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
     count: int | None = None,
 ) -> int:
@@ -36,7 +39,9 @@ def watch(
     connect
         Endpoint of the publisher. It need not be there yet, and it may come back.
     stream
-        Name of the stream.
+        Name of the stream; default main.
+    all
+        Follow every stream, each in a tile of its own.
     json
         Lines of JSON, also in a terminal.
     count
@@ -44,26 +49,37 @@ def watch(
     """
     if count is not None and count < 1:
         raise UsageError(f"--count is {count}; expected 1 or more, such as --count 10")
+    if all and stream is not None:
+        raise UsageError(f"--all and --stream {stream} contradict each other: give one of them")
     with ExitStack() as stack:
-        moods = stack.enter_context(Subscriber(connect, stream))
-        watcher = Watcher(moods)
+        watcher: AllWatcher | Watcher
+        if all:
+            streams = stack.enter_context(Streams(connect))
+            watcher, what = AllWatcher(streams), f"all streams at {streams.endpoint}"
+        else:
+            moods = stack.enter_context(Subscriber(connect, stream or "main"))
+            watcher, what = Watcher(moods), f"{moods.stream} at {moods.endpoint}"
         stack.enter_context(stopping(watcher))
         outputs = stack.enter_context(Outputs(watcher.stop))
         shown = sys.stdout.isatty() and not json
         if shown:
             from streammer.cli.view import view_for
 
-            outputs.add_picture(view_for(f"{stream} at {moods.endpoint}"))
+            outputs.add_picture(view_for(what, many=all))
         else:
             outputs.add_lines()
+
+        def show(mood: MoodEstimate) -> None:
+            if shown or mood.state != "ended":  # no line and no file carries it
+                outputs.put(mood)
 
         def note(text: str) -> None:
             outputs.note(text)
             if not shown or (text and not watcher.count):
                 # A picture may be gone before anybody looks.
-                inform(text or f"stream {stream} is received")
+                inform(text or f"{'every stream' if all else f'stream {moods.stream}'} is received")
 
-        watcher.run(outputs.put, note, count)
+        watcher.run(show, note, count)
         outputs.close()
         inform(f"{watcher.summary()}; {outputs.dropped_lines} lines dropped")
     return 0

@@ -242,3 +242,24 @@ def test_the_example_is_run(start, streammer_run, songs, free_endpoint):
     assert run.end(timeout_s=PATIENCE_S) == 0
     logged = (songs / "moods.jsonl").read_text().splitlines()
     assert {json.loads(line)["stream"] for line in logged} == {"stage", "radio"}
+
+
+def test_watch_all_follows_every_stream(start, watch, venue):
+    path = venue(feed("a"), feed("b", "1.wav"))
+    run = start(*RUN, path)
+    all_of_them = watch("--connect", venue.endpoint, "--all", "--count", "8")
+    seen = [json.loads(line) for line in all_of_them.rest(PATIENCE_S)]
+    assert all_of_them.wait() == 0
+    assert len(seen) == 8
+    assert {mood["stream"] for mood in seen} == {"a", "b"}
+    assert "8 estimates of 2 streams" in all_of_them.err
+    assert run.end(timeout_s=PATIENCE_S) == 0
+
+
+def test_watch_all_of_nothing_says_so_and_a_name_contradicts_it(watch, free_endpoint):
+    waiting = watch("--connect", free_endpoint, "--all")
+    waiting.await_err(f"nothing at {free_endpoint} yet; waiting for a", PATIENCE_S)
+    assert waiting.end(timeout_s=PATIENCE_S) == 0
+    wrong = watch("--all", "--stream", "a")
+    assert wrong.wait(PATIENCE_S) == 2
+    assert "contradict" in wrong.err
