@@ -17,6 +17,7 @@ from streammer.audio.block import SourceEnd
 from streammer.clock import SystemClock
 from streammer.config import StreamConfig
 from streammer.labelling.together import given, label_together, load_for_label
+from streammer.labelling.workers import label_files
 from streammer.sources.open import open_source
 
 SECONDS = 120.0
@@ -46,6 +47,33 @@ def rows(n: int = 5) -> list[dict[str, Any]]:
                 }
             )
     return table
+
+
+def jobs_rows(n: int = 3) -> list[dict[str, Any]]:
+    """A folder of 16 files of MP3, processes and their start included."""
+    config = StreamConfig()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for k in range(16):
+            paths.append(Path(folder) / f"{k}.mp3")
+            soundfile.write(paths[-1], music(60.0), SR)
+        times: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(n):
+            for jobs, taken in times.items():
+                began = time.perf_counter()
+                for _, result in label_files(paths, config, jobs=jobs):
+                    assert not result.error, result.error
+                taken.append(time.perf_counter() - began)
+    one = float(np.median(times[1]))
+    return [
+        {
+            "processes": jobs,
+            "n": n,
+            "x real time": 16 * 60.0 / float(np.median(taken)),
+            "times one": one / float(np.median(taken)),
+        }
+        for jobs, taken in times.items()
+    ]
 
 
 def _label(paths: list[Path], config: StreamConfig, models: Any) -> None:

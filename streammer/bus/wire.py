@@ -6,7 +6,7 @@ may rely on them: every float is finite, every value in its range.
 
 import re
 from math import isfinite
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -108,6 +108,8 @@ def _check(message: MoodEstimate | StreamStatus) -> None:
 
 
 def _check_mood(m: MoodEstimate) -> None:
+    if _in_order(m):
+        return
     for name in ("valence", "arousal"):
         _require_range(m, name, -1.0, 1.0)
     for name in ("sigma_valence", "sigma_arousal"):
@@ -126,6 +128,36 @@ def _check_mood(m: MoodEstimate) -> None:
         axes or probabilities or m.quadrant is None,
         "quadrant", m.quadrant, "null without both axes or both probabilities",
     )  # fmt: skip
+
+
+def _in_order(mood: MoodEstimate) -> bool:
+    """Return whether a whole estimate keeps the rules; of any other, `_check_mood` says why not."""
+    m: Any = mood
+    try:
+        return (
+            -1.0 <= m.valence <= 1.0
+            and -1.0 <= m.arousal <= 1.0
+            and m.sigma_valence >= 0.0
+            and m.sigma_arousal >= 0.0
+            and 0.0 <= m.p_positive <= 1.0
+            and 0.0 <= m.p_energetic <= 1.0
+            and m.t_audio_s >= 0.0
+            and m.level_dbfs >= -120.0
+            and 0 <= m.seq <= _MAX_COUNT
+            and 0 <= m.lost_samples <= _MAX_COUNT
+            # The sum is finite only if each of them is.
+            and isfinite(
+                m.sigma_valence
+                + m.sigma_arousal
+                + m.t_capture
+                + m.t_publish
+                + m.t_audio_s
+                + m.level_dbfs
+                + m.lag_ms
+            )
+        )
+    except (TypeError, OverflowError):  # some are null, or beyond every float
+        return False
 
 
 def _check_status(s: StreamStatus) -> None:

@@ -37,6 +37,9 @@ CLIPPING_SHARE = 1e-3
 PORTION_S = 0.1
 """Sound that is transformed at once while a step is gathered, at least [s]."""
 
+BLOCK_FRAMES = 16
+"""Frames that a front end has room for: half a megabyte less than its own choice, and no slower."""
+
 HOLE_FILLED_S = 2.0
 """Longest hole that is filled with zeros [s]; a longer one starts the features afresh."""
 
@@ -129,7 +132,7 @@ class StreamPipeline:
         self._columns = None if select is None else [c - 1 for c in select]
         self._frames_per_step = {spec: spec.frames_per_step(step_s) for spec in specs}
         self._resamplers = {spec.sr: Resampler(sr, spec.sr) for spec in specs}
-        self._front_ends = {spec: FrontEnd(spec) for spec in specs}
+        self._front_ends = {spec: FrontEnd(spec, BLOCK_FRAMES) for spec in specs}
         self._frames = {spec: _Frames(spec, n) for spec, n in self._frames_per_step.items()}
         self._mono = np.empty(math.ceil(step_s * sr) + 1, np.float32)
         self._portion = round(PORTION_S * sr)

@@ -3,6 +3,10 @@
 All kinds are one power spectrum and one packed matrix of filters; the loops are in `kernels`.
 """
 
+import threading
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -37,38 +41,15 @@ class FrontEnd:
     that sound has will do; from about 1e15 on the power overflows.
 
     The kernels are compiled (or read from numba's cache) on construction, so the first block takes
-    no longer than others. They run without the GIL; objects share nothing, and each may be used by
-    one thread at a time.
+    no longer than others. They run without the GIL; objects share what never changes, and each may
+    be used by one thread at a time.
     """
 
     def __init__(self, spec: FrontEndSpec, max_block_frames: int = 64) -> None:
         if isinstance(max_block_frames, bool) or max_block_frames < 1:
             raise UsageError(f"max_block_frames is {max_block_frames!r}, expected at least 1")
         self.spec = spec
-        n = spec.n_fft // 2
-        assert spec.win_length is not None
-        # Half the window, because the split into two spectra doubles, see the kernels.
-        half_window = 0.5 * window(spec.window, spec.win_length, spec.n_fft)
-        radices, order, factors = fft_plan(n)
-        weights, bands = spec.packed_filters()
-        self._tables = (
-            spec.hop_length,
-            half_window.astype(np.float32),
-            factors.astype(np.complex64),
-            radices,
-            order,
-            weights,
-            bands,
-            spec.power == 1.0,
-            kernels.FRAME_NORMS.index(spec.frame_norm if spec.kind == "chroma" else None),
-            LOGS.index(spec.log),
-            float(spec.floor),
-            float(spec.gain),
-            _aligned_zeros(2 * kernels.FRAMES * n),
-            _aligned_zeros(2 * kernels.FRAMES * n),
-            # bins 0 .. n, and seven of zeros for filters that are padded to whole eights
-            _aligned_zeros(kernels.FRAMES * (n + 8)),
-        )
+        self._tables = _tables_of(spec)
         # Whole groups of frames in bulk; and long enough that what is moved to the front of the
         # buffer does not overlap its new place, which would make numpy copy it twice.
         frames = max(max_block_frames, 2 * spec.n_fft // spec.hop_length)
@@ -76,7 +57,9 @@ class FrontEnd:
         self._buffer = _aligned_zeros(spec.n_fft + (frames - 1) * spec.hop_length)
         self.reset()
         nothing = np.empty((0, spec.n_bins), np.float32)
-        self._kernel = kernels.transform.ready(self._buffer, *self._tables, nothing)
+        self._kernel = kernels.transform.ready(
+            self._buffer, *self._tables, *_scratch(spec.n_fft // 2), nothing
+        )
 
     def reset(self) -> None:
         """Return to the initial state, without input."""
@@ -149,7 +132,9 @@ class FrontEnd:
         return max(0, (pending - self.spec.n_fft) // self.spec.hop_length + 1)
 
     def _transform(self, n_frames: int, out: Float32s, first: int) -> None:
-        self._kernel(self._buffer[self._start :], *self._tables, out[first : first + n_frames])
+        scratch = _scratch(self.spec.n_fft // 2)
+        rows = out[first : first + n_frames]
+        self._kernel(self._buffer[self._start :], *self._tables, *scratch, rows)
 
     def _check_out(self, out: Float32s, n_frames: int) -> None:
         n_bins = self.spec.n_bins
@@ -164,6 +149,47 @@ class FrontEnd:
                 f"out is {out.dtype} {out.shape}, expected float32 (>= {n_frames}, {n_bins}), "
                 "C-contiguous and writeable"
             )
+
+
+@lru_cache(maxsize=64)
+def _tables_of(spec: FrontEndSpec) -> tuple[Any, ...]:
+    """Return what the kernel needs to know of a spec; it only reads it."""
+    assert spec.win_length is not None
+    # Half the window, because the split into two spectra doubles, see the kernels.
+    half_window = 0.5 * window(spec.window, spec.win_length, spec.n_fft)
+    radices, order, factors = fft_plan(spec.n_fft // 2)
+    weights, bands = spec.packed_filters()
+    return (
+        spec.hop_length,
+        half_window.astype(np.float32),
+        factors.astype(np.complex64),
+        radices,
+        order,
+        weights,
+        bands,
+        spec.power == 1.0,
+        kernels.FRAME_NORMS.index(spec.frame_norm if spec.kind == "chroma" else None),
+        LOGS.index(spec.log),
+        float(spec.floor),
+        float(spec.gain),
+    )
+
+
+_kept = threading.local()
+
+
+def _scratch(n: int) -> tuple[Float32s, Float32s, Float32s]:
+    """Return memory that the kernel works in: of the calling thread, which runs one at a time."""
+    kept: dict[int, tuple[Float32s, Float32s, Float32s]]
+    kept = vars(_kept).setdefault("by_size", {})
+    if n not in kept:
+        kept[n] = (
+            _aligned_zeros(2 * kernels.FRAMES * n),
+            _aligned_zeros(2 * kernels.FRAMES * n),
+            # bins 0 .. n, and seven of zeros for filters that are padded to whole eights
+            _aligned_zeros(kernels.FRAMES * (n + 8)),
+        )
+    return kept[n]
 
 
 def _check_block(y: Float32s) -> None:
