@@ -149,3 +149,19 @@ def test_runs_of_selection_are_in_no_row(songs, tmp_path):
                     np.zeros(2)).write(run.path / "predictions-test.npz")  # fmt: skip
     (system,) = systems.collect(tmp_path / "runs")
     assert [r.recipe.data.inner for r in system.runs] == [None]
+
+
+def test_the_58_songs_stand_beside_constants_of_the_same_form(songs):
+    y = [np.array([[0.2, -0.4], [0.2, -0.4]]), np.array([[0.0, 0.4]]), np.array([[0.4, 0.4]])]
+    test58 = Predictions(["a", "b", "c"], [np.arange(float(len(a))) for a in y], y, y, np.ones(2))
+    plan = Plan(("crnn-gru3",), folds=1, modes=("corrected",), labels=("dynamic",))
+    system = _system([r for _, r in jobs(plan, songs)], MOVING)
+    system = System(system.runs, system.predictions, test58)
+    doc = Document("x")
+    tables.test58_table(doc, [system])
+    row = next(line for line in doc.markdown().splitlines() if "| arousal |" in line)
+    cells = [c.strip() for c in row.strip("|").split("|")]
+    assert cells[3] == "0.000"
+    assert cells[4] == f"{np.mean([1.4, 0.6, 0.6]):.3f}"  # the training mean is 1
+    assert cells[5] == f"{np.mean([0.8, 0, 0]):.3f}"  # .4 is best: per song, not pooled's .0
+    assert cells[8] == "1.00"
