@@ -98,6 +98,21 @@ def test_the_average_of_weights_is_what_is_kept(tmp_path):
     assert not torch.allclose(fitted.net[0].weight, steps[-1], atol=1e-3)
 
 
+def test_a_step_is_no_longer_than_the_gradient_is_allowed_to_be(tmp_path):
+    moved = {}
+    for clip in (0.0, 0.01):
+        recipe = toy_recipe(optimiser="sgd", lr=1.0, clip=clip, steps=1, keep="last")
+        fitted = fit_network(
+            Toy(recipe), toy_data(recipe), tmp_path / str(clip), seed=3, show=False
+        )
+        torch.manual_seed(3)
+        start = Toy(recipe).network()
+        pairs = zip(start.parameters(), fitted.net.parameters(), strict=True)
+        moved[clip] = float(sum((a - b).square().sum() for a, b in pairs)) ** 0.5
+    assert moved[0.01] == pytest.approx(0.01, rel=0.01)
+    assert moved[0.0] > 0.05
+
+
 def test_without_a_validation_side_the_last_weights_are_kept(tmp_path):
     fitted, rows = fit_toy(tmp_path, validation=False, patience=2)
     assert fitted.facts["best"] == "last.ckpt"
