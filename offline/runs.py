@@ -18,8 +18,8 @@ from offline.recipes.recipe import Recipe, recipe_toml
 from streammer.errors import InputError, UsageError
 
 __all__ = [
-    "CONFIG", "FITTED", "Predictions", "Run", "make_run", "open_run", "prior_of",
-    "recipe_of_run", "split_for",
+    "CONFIG", "FITTED", "Predictions", "Run", "begin_run", "facts_of", "make_run", "open_run",
+    "prior_of", "recipe_of_run", "split_for",
 ]  # fmt: skip
 
 CONFIG, SPLIT, FITTED, RECIPE = "config.json", "split.json", "fitted.json", "recipe.toml"
@@ -146,24 +146,70 @@ def make_run(
         The folder holds a run of another configuration, or of other songs on a side.
     """
     path = root / (name or recipe.slug)
-    config = path / CONFIG
     split = split_for(dataset, recipe)  # before anything is thrown away
+    begin_run(path, recipe, data, cache, layout=dataset.layout, fresh=fresh)
+    if not (path / SPLIT).exists():
+        split.write(path / SPLIT)
+    if Split.read(path / SPLIT) != split:
+        raise UsageError(_another(path, "split of the songs"))
+    return Run(path, recipe, data, dataset.layout, FeatureCache(cache), split)
+
+
+def begin_run(
+    path: Path, recipe: Recipe, data: Path, cache: Path, *, layout: str = "", fresh: bool = False
+) -> None:
+    """Write what the next commands need into a folder, or find it there.
+
+    Parameters
+    ----------
+    path : Path
+    recipe : Recipe
+        Kept as the artefacts will carry it, with all that was set.
+    data, cache : Path
+    layout : str
+        Of the data set, where there is one only.
+    fresh : bool
+        Throw a run that is there away.
+
+    Raises
+    ------
+    UsageError
+        The folder holds a run of another recipe or data set.
+    """
+    config = path / CONFIG
+    body = {"layout": layout, "data": str(data.resolve())}
     if config.exists() and fresh:
         empty_folder(path)
     if config.exists():
-        there = open_run(path)
-        if there.recipe != recipe or there.split != split:
-            what = "configuration" if there.recipe != recipe else "split of the songs"
-            raise UsageError(
-                f"{path}: holds a run of another {what}; choose another --name or start anew with "
-                "--fresh"
-            )
-    else:
-        split.write(path / SPLIT)
-        write_text(path / RECIPE, recipe_toml(recipe))
-        body = {"layout": dataset.layout, "data": str(data.resolve())}
-        write_json(config, {**body, "cache": str(cache.resolve()), "host": platform.machine()})
-    return Run(path, recipe, data, dataset.layout, FeatureCache(cache), split)
+        there = facts_of(path)
+        if recipe_of_run(path) != recipe:
+            raise UsageError(_another(path, "configuration"))
+        if {key: there[key] for key in body} != body:
+            raise UsageError(_another(path, f"data set, {there['data']}"))
+        return
+    write_text(path / RECIPE, recipe_toml(recipe))
+    write_json(config, {**body, "cache": str(cache.resolve()), "host": platform.machine()})
+
+
+def _another(path: Path, what: str) -> str:
+    return (
+        f"{path}: holds a run of another {what}; choose another --name or start anew with --fresh"
+    )
+
+
+def facts_of(path: Path) -> dict[str, str]:
+    """Return what a run was made on: ``data``, ``cache``, ``layout``, ``host``.
+
+    Raises
+    ------
+    InputError
+        The folder holds no run.
+    """
+    config = path / CONFIG
+    if not config.is_file():
+        raise InputError(f"{path}: no run in this folder; expected {CONFIG} as `train` writes it")
+    facts: dict[str, str] = json.loads(config.read_text(encoding="utf-8"))
+    return facts
 
 
 def open_run(path: Path) -> Run:
@@ -174,10 +220,7 @@ def open_run(path: Path) -> Run:
     InputError
         It is none.
     """
-    config = path / CONFIG
-    if not config.is_file():
-        raise InputError(f"{path}: no run in this folder; expected {CONFIG} as `train` writes it")
-    body = json.loads(config.read_text(encoding="utf-8"))
+    body = facts_of(path)
     return Run(
         path,
         recipe_of_run(path),

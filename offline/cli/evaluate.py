@@ -37,7 +37,7 @@ def evaluate(
         The split's test songs (default), or the 58 songs of 2015. The live model is scored on
         both.
     out
-        Folder of the live model's page and figures; the run's own by default.
+        Folder of the live model's page and figures; ``page`` in the run by default.
     workers
         Processes for missing features.
     fold

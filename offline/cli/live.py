@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "export", "features", "train"]
 
+PAGE = "page"
+"""Folder in the run: the page is called live.md, as the card of an artefact called live is."""
+
 
 def train(
     recipe: Recipe, data: Path, cache: Path, runs: Path, *, name: str, fresh: bool, workers: int,
@@ -51,7 +54,7 @@ def evaluate(run: Path, on: str | None, out: Path | None, workers: int) -> list[
         export_shipped(run, data, run)
     body = evaluate_live(run, data)
     attach_metrics(shipped, metrics_of(body))
-    say(f"{write_page(run, body, data, out or run)}: written")
+    say(f"{write_page(run, body, data, out or run / PAGE)}: written")
     return table_lines(body)
 
 

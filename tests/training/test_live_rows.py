@@ -11,8 +11,7 @@ from offline.datasets.synthetic import make_dataset
 from offline.evaluation.live.rows import adopt_live
 from offline.features.cache import FeatureCache
 from offline.recipes.load import load_recipe
-from offline.runs import Predictions
-from offline.training.live.run import start_run
+from offline.runs import Predictions, begin_run
 from streammer.inference.artefact import graph_hash
 
 ZOO = Path(__file__).parents[2] / "models" / "zoo"
@@ -28,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_predictions_are_those_of_the_artefact_that_is_there(folder: Path, tmp_path: Path) -> None:
     dataset, live = load_dataset(folder), tmp_path / "live"
     fold = next(iter(_folds_with_songs(dataset)))
-    start_run(live, load_recipe("live"), folder, folder / "cache")
+    begin_run(live, load_recipe("live"), folder, folder / "cache")
     (live / "artefacts").mkdir()
     artefact = live / "artefacts" / f"live-fold{fold}-seed0.onnx"
     held = []

@@ -13,7 +13,7 @@ from offline.datasets.synthetic import make_dataset
 from offline.recipes.extends import all_recipes, find_recipe
 from offline.recipes.load import load_recipe, recipe_from
 from offline.recipes.recipe import DataPart, EvaluationPart, NetworkPart, Recipe, TrainingPart
-from offline.runs import recipe_of_run
+from offline.runs import begin_run, recipe_of_run
 from offline.systems import SYSTEMS
 from streammer.errors import InputError, UsageError
 
@@ -235,3 +235,19 @@ def test_fresh_throws_the_earlier_run_away(name, place, capsys):
     assert main([*args, "--seed", "4", "--fresh"]) == 0
     assert not (run / "left over").exists()
     assert recipe_of_run(run).training.seed == 4
+
+
+def test_a_live_run_is_begun_anew_gone_on_with_or_refused(tmp_path):
+    recipe, run = load_recipe("live"), tmp_path / "run"
+    begin_run(run, recipe, tmp_path / "data", tmp_path / "cache")
+    (run / "left over").write_text("x")
+    begin_run(run, recipe, tmp_path / "data", tmp_path / "elsewhere")
+    assert (run / "left over").exists()
+    other = load_recipe("live", changes={"training.lr": 0.5})
+    with pytest.raises(UsageError, match="another configuration"):
+        begin_run(run, other, tmp_path / "data", tmp_path / "cache")
+    with pytest.raises(UsageError, match=r"another data set, .*data; "):
+        begin_run(run, recipe, tmp_path / "more", tmp_path / "cache")
+    begin_run(run, other, tmp_path / "more", tmp_path / "cache", fresh=True)
+    assert not (run / "left over").exists()
+    assert recipe_of_run(run) == other

@@ -1,5 +1,6 @@
 """The research block of the README, line by line, on a small synthetic DEAM folder."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -72,7 +73,7 @@ def test_evaluate_comes_before_or_after_export_and_fills_the_card(
     shutil.rmtree(trained / "artefacts")  # as where nothing was exported yet
     assert main(["evaluate", "live"]) == 0
     assert "skill arousal" in capsys.readouterr().out
-    assert (trained / "live.md").exists()
+    assert (trained / "page" / "live.md").exists()
     assert main(["export", "runs/live", "--to", "my-models", "--name", "mine"]) == 0
     meta = read_metadata(Path("my-models/mine.onnx"))
     assert any("58 songs" in name for name in meta.metrics)
@@ -82,6 +83,18 @@ def test_evaluate_comes_before_or_after_export_and_fills_the_card(
     assert load_model(Path("my-models/mine.onnx")).outputs[:2] == ("valence", "arousal")
     after = {p: p.stat().st_mtime_ns for p in (ROOT / "docs").rglob("*") if p.is_file()}
     assert after == docs  # nothing tracked was written
+    scores = trained / "scores.json"
+    body = json.loads(scores.read_text())
+    own, other = list(body["folds"])[:2]
+    for name in (own, other):
+        body["folds"][name]["movement"] = 99.0
+    body["folds"][other]["of"] = "0" * 64  # of an artefact that is no longer there
+    scores.write_text(json.dumps(body))
+    assert main(["evaluate", "live"]) == 0
+    again = json.loads(scores.read_text())["folds"]
+    assert again[own]["movement"] == 99.0
+    assert again[other]["movement"] < 9.0
+    capsys.readouterr()
 
 
 def test_reproduce_writes_its_report_beside_the_runs(here, capsys):

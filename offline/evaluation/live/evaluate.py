@@ -59,21 +59,24 @@ def evaluate_live(run: Path, data: LiveData) -> dict[str, Any]:
     raws = run / "raw"
     raws.mkdir(exist_ok=True)
     for member in members_of(recipe):
-        if member.name in folds:
-            continue
         artefact = artefact_of(run, member)
         if not artefact.exists():
             raise InputError(f"{artefact}: not exported yet; run `export` first")
         model = load_model(artefact)
+        of = graph_hash(model.data)
+        if folds.get(member.name, {}).get("of") == of:
+            continue
         constant = constant_of(data, [f for f in range(plan.folds) if f != member.fold])
         if recipe.data.inner is None:
             record_reading(
                 run.parent, member.fold, system=recipe.name, run=run.name,
-                config=config_hash(recipe.to_dict()), artefact=graph_hash(model.data),
+                config=config_hash(recipe.to_dict()), artefact=of,
             )  # fmt: skip
         scores, raw = score_fold(model, data, member.fold, constant)
         np.savez_compressed(raws / f"{member.name}.npz", **raw)
-        folds[member.name] = {"fold": member.fold, "seed": member.seed, **scores}
+        for key in ("robustness", "demo"):  # of the artefacts of folds as well
+            body.pop(key, None)
+        folds[member.name] = {"fold": member.fold, "seed": member.seed, "of": of, **scores}
         write_json(path, body)
         say(f"{member.name}: skill V {scores['skill_valence']:.3f} A {scores['skill_arousal']:.3f}")
     if "robustness" not in body:
@@ -108,7 +111,7 @@ def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
     """Figures for the artefact and its card: folds (not this artefact's own) and the 58 songs."""
     keys = sorted(
         {k for s in body["folds"].values() for k in s if not k.startswith("confusion")}
-        - {"fold", "seed"}
+        - {"fold", "seed", "of"}
     )
     folds = {k: dict(zip(("mean", "sd"), over_seeds(body["folds"], k), strict=True)) for k in keys}
     return {

@@ -1,6 +1,5 @@
 """Artefacts on whole sounds: changed recordings, long excerpts, sounds that are no music."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from offline.evaluation.live.predict import Steps, run_sound
 from offline.evaluation.live.scores import FROM, all_outputs
 from offline.features.corruptions import CHANGES
 from offline.recipes.mood import mood_plan
-from offline.runs import recipe_of_run
+from offline.runs import facts_of, recipe_of_run
 from offline.training.live.run import Member, artefact_of, members_of
 from streammer.audio.resample import resample
 from streammer.inference.model import load_model
@@ -72,7 +71,7 @@ def demo(run: Path, data: LiveData) -> dict[str, float]:
     Root mean square error of blocks of the excerpt; curves go to ``raw/demo.npz``.
     """
     plan = mood_plan(recipe_of_run(run))
-    root = Path(json.loads((run / "live.json").read_text(encoding="utf-8"))["data"])
+    root = Path(facts_of(run)["data"])
     dataset = load_dataset(root)
     fold_of = {c.song: c.fold for c in data.clips}
     curves: dict[str, np.ndarray] = {}

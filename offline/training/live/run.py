@@ -12,18 +12,16 @@ from offline.batches.live.data import LiveData
 from offline.batches.live.load import load_live
 from offline.datasets.nested import Folds
 from offline.features.cache import FeatureCache
-from offline.files import empty_folder, write_json, write_text
+from offline.files import write_json
 from offline.recipes.mood import MoodPlan, mood_plan
-from offline.recipes.recipe import Recipe, recipe_toml
-from offline.runs import recipe_of_run
+from offline.runs import FITTED, facts_of, recipe_of_run
 from offline.training.live.calibration import Calibration, mean_calibration
 from offline.training.loop import load_weights
-from streammer.errors import InputError, UsageError
+from streammer.errors import InputError
 
 __all__ = [
     "CALIBRATION",
     "EVERY",
-    "FITTED",
     "Member",
     "artefact_of",
     "is_taught",
@@ -35,10 +33,9 @@ __all__ = [
     "save_calibration",
     "selected",
     "shipped_of",
-    "start_run",
 ]  # fmt: skip
 
-ARTEFACTS, CALIBRATION, FITTED, RUN = "artefacts", "calibration.json", "fitted.json", "live.json"
+ARTEFACTS, CALIBRATION = "artefacts", "calibration.json"
 EVERY = -1
 """In place of a held-out fold: trained on every fold."""
 
@@ -118,34 +115,9 @@ def shipped_of(run: Path) -> Path:
     return run / f"{recipe_of_run(run).name}.onnx"
 
 
-def start_run(run: Path, recipe: Recipe, data: Path, cache: Path, *, fresh: bool = False) -> None:
-    """Write what the next commands need into a run's folder, or find it there.
-
-    Raises
-    ------
-    UsageError
-        The folder holds a run of another recipe or data set.
-    """
-    body = {"data": str(data.resolve()), "cache": str(cache.resolve())}
-    text, there = recipe_toml(recipe), run / RUN
-    if there.exists() and not fresh:
-        old = json.loads(there.read_text(encoding="utf-8"))
-        same = (run / "recipe.toml").read_text(encoding="utf-8") == text
-        if same and old["data"] == body["data"]:
-            return
-        raise UsageError(
-            f"{run}: holds a run of another configuration; choose another --name or start anew "
-            "with --fresh"
-        )
-    if fresh and there.exists():
-        empty_folder(run)
-    write_text(run / "recipe.toml", text)
-    write_json(there, body)
-
-
 def open_data(run: Path, *, workers: int = 1) -> LiveData:
     """Load the data that a run was trained on."""
-    body = json.loads((run / RUN).read_text(encoding="utf-8"))
+    body = facts_of(run)
     recipe = recipe_of_run(run)
     data = load_live(
         Path(body["data"]),

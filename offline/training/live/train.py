@@ -20,17 +20,16 @@ from offline.files import write_json
 from offline.progress import say
 from offline.recipes.mood import MoodPlan, mood_plan
 from offline.recipes.recipe import Recipe
+from offline.runs import FITTED, begin_run
 from offline.training.live.calibration import fit_calibration
 from offline.training.live.run import (
     CALIBRATION,
     EVERY,
-    FITTED,
     Member,
     network_folder,
     networks_of,
     save_calibration,
     selected,
-    start_run,
 )
 from offline.training.live.system import MoodSystem, check_weights
 from offline.training.loop import fit_network, on_gpu
@@ -72,7 +71,7 @@ def train_live(
     plan = mood_plan(recipe)
     check_weights(recipe)
     selected(recipe, LiveData())  # refuses folds that there are not, before anything is written
-    start_run(run, recipe, root, cache, fresh=fresh)
+    begin_run(run, recipe, root, cache, fresh=fresh)
     kept = FeatureCache(cache)
     data = load_live(root, kept, sounds=plan.sounds, workers=workers, show=show)
     _check_folds(data, plan)
