@@ -180,7 +180,7 @@ def test_every_option_is_read_by_a_system_or_refused(kind, read_of):
 def test_the_live_model_checks_what_it_is_given():
     for name in ("live", "live-small"):
         assert "no effect" in _refused(name, "training.batch")
-        assert "no effect" in _refused(name, "data.fold")
+        assert "no effect" in _refused(name, "evaluation.stride")
         with pytest.raises(UsageError, match="gama"):
             load_recipe(name).kind.check(
                 load_recipe(name, changes={"network.options.kernel.gama": 1})

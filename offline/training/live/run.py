@@ -14,10 +14,11 @@ from offline.datasets.nested import Folds
 from offline.features.cache import FeatureCache
 from offline.files import write_json
 from offline.recipes.mood import MoodPlan, mood_plan
+from offline.recipes.recipe import Recipe
 from offline.runs import FITTED, facts_of, recipe_of_run
 from offline.training.live.calibration import Calibration, mean_calibration
 from offline.training.loop import load_weights
-from streammer.errors import InputError
+from streammer.errors import InputError, UsageError
 
 __all__ = [
     "CALIBRATION",
