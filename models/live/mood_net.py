@@ -20,7 +20,12 @@ HEADS = {"mood": 2, "ln_sigma": 2, "half_planes": 2}
 """Heads that are exported: valence and arousal, ln sigma of both, logits of positive and energetic.
 """
 BINS, FRAMES, CHROMA, CHROMA_FRAMES, STEP_S = 80, 25, 12, 5, 0.5
-_LIMIT = 5.0
+_LIMIT, _SURE = 5.0, 4.0
+_PATCH = (5, 4)
+"""Frames and bands of a patch."""
+_OF_FRAMES = (((10, 5), (5, 2)), ((3, 3), (1, 2)), ((3, 3), (1, 2)), ((5, 3), (5, 2)))
+_OF_PATCHES = (((2, 3), (1, 1)), ((3, 3), (1, 2)), ((5, 3), (5, 2)))
+"""Kernels and strides, (frames, bands) each; with the patches all frames of a step become one."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,9 @@ class MoodNetConfig:
 
     Parameters
     ----------
-    channels : four ints or none
-        Of the convolutions; none for no convolutions.
+    channels : three or four ints, or none
+        Of the convolutions; none for no convolutions. Four begin at single frames and bands, three
+        at patches of 5 frames and 4 bands, which leave wide layers affordable.
     embedding : int
         What the convolutions' features of a step become.
     windows_s : tuple of float     [s]
@@ -46,6 +52,9 @@ class MoodNetConfig:
         Before and after the hidden layer; before and after the statistics' layer, half and whole.
     smoothing_s : float     [s]
         Time constant of the running mean of what is published; 0 for none.
+    link : float
+        Share of the half-plane logits in valence and arousal to begin with, learned from there:
+        what is surely positive is then surely of high valence. 0 for none.
     auxiliary : dict of str to int
         Further heads and their sizes, in training only.
     """
@@ -61,11 +70,12 @@ class MoodNetConfig:
     dropout: float = 0.3
     statistics_dropout: float = 0.4
     smoothing_s: float = 0.5
+    link: float = 0.0
     auxiliary: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.channels) not in (0, 4):
-            raise ValueError(f"channels has {len(self.channels)} entries, expected 4 or none")
+        if len(self.channels) not in (0, 3, 4):
+            raise ValueError(f"channels has {len(self.channels)} entries, expected 3, 4 or none")
         if self.statistics < 1:
             raise ValueError(f"statistics is {self.statistics}, expected at least 1")
 
@@ -80,18 +90,16 @@ class Convolutions(nn.Module):
 
     def __init__(self, c: MoodNetConfig) -> None:
         super().__init__()
-        first, second, third, fourth = c.channels
         self.gain = AdaptiveGain(c.gain_tau_s / STEP_S * FRAMES)
-        self.layers = nn.ModuleList(
-            [
-                CausalConv2d(1, first, (10, 5), (5, 2)),
-                CausalConv2d(first, second, (3, 3), (1, 2)),
-                CausalConv2d(second, third, (3, 3), (1, 2)),
-                CausalConv2d(third, fourth, (5, 3), (5, 2)),
-            ]
-        )
-        self.bins = (BINS, BINS // 2, BINS // 4, BINS // 8)
-        self.embed = nn.Sequential(nn.Linear(fourth * BINS // 16, c.embedding), nn.ReLU())
+        self.patches = len(c.channels) == 3
+        shapes = _OF_PATCHES if self.patches else _OF_FRAMES
+        before, bins = (_PATCH[0] * _PATCH[1], BINS // _PATCH[1]) if self.patches else (1, BINS)
+        self.layers, self.bins = nn.ModuleList(), []
+        for after, (kernel, stride) in zip(c.channels, shapes, strict=True):
+            self.layers.append(CausalConv2d(before, after, kernel, stride))
+            self.bins.append(bins)
+            before, bins = after, -(-bins // stride[1])
+        self.embed = nn.Sequential(nn.Linear(before * bins, c.embedding), nn.ReLU())
         self.trail = TrailingWindows(tuple(round(t / STEP_S) for t in c.windows_s))
         self.embedding, self.size = c.embedding, c.embedding * (1 + 2 * len(c.windows_s))
 
@@ -110,7 +118,7 @@ class Convolutions(nn.Module):
         """Return the features of each step and the states to remember."""
         level, *old, past = state
         x, level = self.gain(mel, level)
-        h, new = x[:, None], []
+        h, new = self._patched(x) if self.patches else x[:, None], []
         for layer in self.layers:
             h, after = layer(h, old[len(new)] if layer.memory else h[:, :, :0])
             if layer.memory:
@@ -118,6 +126,13 @@ class Convolutions(nn.Module):
         h = self.embed(h.transpose(1, 2).flatten(2)).float()
         windows, past = self.trail(h, past)
         return torch.cat((h, windows), 2), level, *new, past
+
+    def _patched(self, x: Tensor) -> Tensor:
+        """Patches as channels: ``[b, frames, bins] -> [b, 20, frames / 5, bins / 4]``."""
+        across, up = _PATCH
+        n = int(x.shape[1]) // across
+        x = x.reshape(-1, n, across, BINS // up, up).permute(0, 2, 4, 1, 3)
+        return x.reshape(-1, across * up, n, BINS // up)
 
 
 class MoodNet(nn.Module):
@@ -156,6 +171,8 @@ class MoodNet(nn.Module):
         self.heads = nn.ModuleDict(
             {name: nn.Linear(c.hidden, size) for name, size in (HEADS | dict(c.auxiliary)).items()}
         )
+        if c.link:
+            self.link = nn.Parameter(torch.full((2,), c.link))
         with torch.no_grad():  # sigma begins at the size of errors, the same for all
             self.heads["ln_sigma"].weight.zero_()
             self.heads["ln_sigma"].bias.fill_(-1.6)
@@ -177,7 +194,12 @@ class MoodNet(nn.Module):
             h = torch.cat((h, self.drop(y)), 2)
             new += after
         h = self.hidden(h)
-        return {name: head(h).float() for name, head in self.heads.items()}, *new
+        heads = {name: head(h).float() for name, head in self.heads.items()}
+        if self.config.link:
+            # Detached: labels of valence are to use what positive knows, not to change it.
+            sure = heads["half_planes"].detach().clamp(-_SURE, _SURE)
+            heads["mood"] = heads["mood"] + self.link * sure
+        return heads, *new
 
     @torch.no_grad()
     def statistics(self, mel: Tensor, chroma: Tensor, *state: Tensor) -> tuple[Tensor, ...]:

@@ -84,6 +84,9 @@ class WeightPart(_Part):
         The first 2 s of a row; the first 1.5 s after a cut.
     sound_mean : float
         "In the middle" for sounds that are no music, beside a label of music.
+    sign_at : float
+        Where the losses of signs change sign: 0 at zero, as what is published, 1 at the mean of the
+        training labels, which for DEAM is above zero.
     noise : float
         0 to 1: how far labels count by the agreement of their raters, where it is known.
     """
@@ -91,6 +94,7 @@ class WeightPart(_Part):
     early: float = 0.3
     after_cut: float = 0.3
     sound_mean: float = 0.3
+    sign_at: float = 1.0
     noise: float = 0.0
 
 

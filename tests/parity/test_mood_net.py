@@ -60,7 +60,11 @@ def step_by_step(module, mel, chroma):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("config", [TINY, replace(TINY, channels=()), replace(TINY, smoothing_s=0)])
+@pytest.mark.parametrize(
+    "config",
+    [TINY, replace(TINY, channels=()), replace(TINY, smoothing_s=0),
+     replace(TINY, channels=(4, 6, 8)), replace(TINY, link=0.1)],
+)  # fmt: skip
 def test_a_whole_segment_equals_step_by_step(config):
     module = MoodStep(network(config), sigma_scale=(1.2, 0.8), logit_scale=(0.9, 1.1))
     mel, chroma = sound(2, 24)
@@ -184,6 +188,26 @@ def test_a_network_computes_where_its_input_is(monkeypatch):
     assert {x.device.type for x in (*heads.values(), *state)} == {"meta"}
 
 
+def test_a_patch_is_five_frames_of_four_bands():
+    convs = network(replace(TINY, channels=(4, 6, 8))).convs
+    x = torch.arange(50 * 80).view(1, 50, 80).float()
+    patches = convs._patched(x)
+    assert patches.shape == (1, 20, 10, 20)
+    assert patches[0, :, 3, 7].tolist() == x[0, 15:20, 28:32].flatten().tolist()
+
+
+def test_the_link_adds_what_positive_knows_to_valence_and_takes_nothing_back():
+    net, given = network(replace(TINY, link=0.05)), sound(2, 3)
+    heads, *_ = net(*given)
+    net.link.data.zero_()
+    plain, *_ = net(*given)
+    sure = heads["half_planes"].clamp(-4, 4)
+    assert torch.allclose(heads["mood"], plain["mood"] + 0.05 * sure, atol=1e-6)
+    net(*given)[0]["mood"].sum().backward()
+    assert net.heads["half_planes"].weight.grad is None
+    assert net.link.grad.abs().sum() > 0
+
+
 def test_gradients_reach_both_inputs_layers():
     net = network().train()
     heads, *_ = net(*sound(2, 4))
@@ -211,7 +235,8 @@ def test_trailing_windows_are_of_what_was_there(pushed):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"), [({"channels": (4, 4)}, "2 entries"), ({"statistics": 0}, "at least 1")]
+    ("wrong", "words"),
+    [({"channels": (4, 4)}, "expected 3, 4 or none"), ({"statistics": 0}, "at least 1")],
 )
 def test_sizes_that_cannot_be_are_refused(wrong, words):
     with pytest.raises(ValueError, match=words):

@@ -95,10 +95,12 @@ def test_signs_are_logistic_about_the_centre_of_the_labels(name, axis):
     batch.targets["half_planes"][0] = torch.tensor([1.0, 0.0])
     batch.masks["half_planes"][:2] = 1
     batch.masks["sound"][1] = 1  # one half is no sign
-    logit = 6 * (0.3 - (0.1, 0.2)[axis])
-    assert value(name, heads, batch) == pytest.approx(
-        softplus(-logit) if axis == 0 else softplus(logit)
-    )
+    for sign_at in (1.0, 0.0):
+        logit = 6 * (0.3 - sign_at * (0.1, 0.2)[axis])
+        fitted = Fitted(FITTED.centre, FITTED.spread, WeightPart(sign_at=sign_at))
+        assert float(TERMS[name](heads, batch, fitted)) == pytest.approx(
+            softplus(-logit) if axis == 0 else softplus(logit)
+        )
 
 
 @pytest.mark.parametrize(

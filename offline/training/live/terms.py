@@ -80,7 +80,8 @@ def half_planes(heads: Heads, batch: Batch, fitted: Fitted) -> Tensor:
 
 def _sign(axis: int) -> Term:
     def term(heads: Heads, batch: Batch, fitted: Fitted) -> Tensor:
-        logit = STEEP * (heads["mood"][..., axis] - fitted.centre[axis])
+        turn = fitted.weights.sign_at * fitted.centre[axis]
+        logit = STEEP * (heads["mood"][..., axis] - turn)
         weight = _counted(batch, "half_planes") * _music(batch)
         return binary(logit, batch.targets["half_planes"][..., axis], weight[..., 0])
 
