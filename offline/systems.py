@@ -179,6 +179,7 @@ SYSTEMS: dict[str, SystemKind] = {
             "",
             "window",
             unused=(
+                "causal", "exports", "network.name",
                 "data.consecutive", "data.every_song", "data.features", "data.per_clip",
                 "data.sequence_s", "data.smooth_labels", "data.song_s", "data.split",
                 "data.target", "data.window_s",

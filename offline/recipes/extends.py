@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -13,11 +14,12 @@ from offline.systems import near
 from streammer.errors import InputError, UsageError
 from streammer.frontend import FrontEndSpec
 
-__all__ = ["all_recipes", "find_recipe", "lay", "read_recipe", "refuse_unknown"]
+__all__ = ["all_recipes", "find_recipe", "lay", "read_recipe", "refuse_keys", "refuse_unknown"]
 
 RECIPES = Path(__file__).parent
 """Folder of the recipes that come with the laboratory."""
 OVERLAYS = ("original", "corrected", "static")
+_TABLES = {"front_end": FrontEndSpec}
 _OWN = ("name", "extends")
 """Keys that are not taken over from what is extended."""
 
@@ -104,30 +106,54 @@ def refuse_unknown(body: Mapping[str, Any], where: str) -> None:
         Names the first one with its parents.
     """
     own = {key: value for key, value in body.items() if key not in OVERLAYS}
-    _refuse(own, Recipe, where, "", OVERLAYS)
+    refuse_keys(own, Recipe, where, more=OVERLAYS, tables=_TABLES)
     for overlay in OVERLAYS:
         part = body.get(overlay, {})
         if isinstance(part, dict):
             inner = {key: value for key, value in part.items() if key != "static"}
-            _refuse(inner, Recipe, where, f"{overlay}.")
+            refuse_keys(inner, Recipe, where, f"{overlay}.", tables=_TABLES)
             if overlay != "static":
-                _refuse(part.get("static", {}), Recipe, where, f"{overlay}.static.")
+                static = part.get("static", {})
+                refuse_keys(static, Recipe, where, f"{overlay}.static.", tables=_TABLES)
 
 
-def _refuse(
-    body: Any, struct: Any, where: str, parents: str, more: Iterable[str] = ()
-) -> None:  # fmt: skip
+def refuse_keys(
+    body: Any,
+    struct: Any,
+    where: str,
+    parents: str = "",
+    *,
+    more: Iterable[str] = (),
+    tables: Mapping[str, type] = MappingProxyType({}),
+) -> None:
+    """Refuse keys that a struct or dataclass has no field for, with the near name.
+
+    Parameters
+    ----------
+    body : Any
+        Values as TOML gives them; what is no table is left to the conversion.
+    struct : type
+    where, parents : str
+        What is read, and the dotted keys above, for the message.
+    more : iterable of str
+        Further names that are known.
+    tables : mapping of str to type
+        Fields whose type does not say what is inside them.
+
+    Raises
+    ------
+    UsageError
+        Names the first one.
+    """
     if not isinstance(body, dict):
         return
     types = get_type_hints(struct)
     for key, value in body.items():
         if key not in types:
-            known = [*types, *more]
-            raise UsageError(f"{where}: unknown key {parents}{key}{near(key, known)}")
-        if key == "front_end":
-            _refuse(value, FrontEndSpec, where, f"{parents}front_end.")
-        elif _is_struct(types[key]):
-            _refuse(value, types[key], where, f"{parents}{key}.")
+            raise UsageError(f"{where}: unknown key {parents}{key}{near(key, [*types, *more])}")
+        inside = tables.get(key, types[key])
+        if _is_struct(inside) or key in tables:
+            refuse_keys(value, inside, where, f"{parents}{key}.")
 
 
 def _is_struct(hint: Any) -> bool:

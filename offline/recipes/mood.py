@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from models.live.mood_net import MoodNetConfig
+from offline.recipes.extends import refuse_keys
 from offline.recipes.recipe import Recipe
 from streammer.errors import UsageError
 
@@ -167,6 +168,8 @@ def mood_plan(recipe: Recipe) -> MoodPlan:
     UsageError
         An unknown name or a wrong type, in one line.
     """
+    tables = {"net": MoodNetConfig, "augment": AugmentPart}
+    refuse_keys(recipe.network.options, MoodPlan, recipe.name, "network.options.", tables=tables)
     try:
         plan = msgspec.convert(recipe.network.options, MoodPlan, strict=False)
         _ = plan.config(), plan.changes

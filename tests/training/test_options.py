@@ -180,11 +180,12 @@ def test_every_option_is_read_by_a_system_or_refused(kind, read_of):
 def test_the_live_model_checks_what_it_is_given():
     for name in ("live", "live-small"):
         assert "no effect" in _refused(name, "training.batch")
-        assert "no effect" in _refused(name, "evaluation.stride")
-        with pytest.raises(UsageError, match="gama"):
-            load_recipe(name).kind.check(
-                load_recipe(name, changes={"network.options.kernel.gama": 1})
-            )
+        for key in ("evaluation.stride", "network.name", "exports", "training.patience"):
+            assert "no effect" in _refused(name, key)
+        for key, known in (("net.hiden", "hidden"), ("mix.cruve", "curve"), ("augment.eqq", "eq")):
+            recipe = load_recipe(name, changes={f"network.options.{key}": 1})
+            with pytest.raises(UsageError, match=f"network.options.{key}; did you mean {known}"):
+                recipe.kind.check(recipe)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_the_registry_names_the_options_of_each_network(kind, network):
         (["crnn", "--set", "training.lear=0.1"], "unknown key training.lear"),
         (["crnn", "--set", "family=window"], "family"),
         (["crnn", "--set", "original.data.target=unit"], "original"),
-        (["live", "--set", "network.options.kernel.gama=1"], "gama"),
+        (["live", "--set", "network.options.net.hiden=1"], "did you mean hidden?"),
     ],
 )
 def test_an_option_without_effect_is_refused_before_anything_is_read(args, says, capsys):
