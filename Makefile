@@ -1,4 +1,4 @@
-# make demo      play the bundled track and watch its mood move (installs the live core only)
+# make demo      play the bundled track and see its mood move (installs the live core and the page)
 # make test      install everything for development, then lint and run the whole test suite
 # make lint      formatting, ruff, mypy
 # make docs      the documentation site, into site/; a warning is an error
@@ -19,7 +19,7 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
-	@$(PY) examples/demo.py
+	@$(PY) -m streammer demo
 
 test: lint
 	$(PY) -m pytest
@@ -52,8 +52,8 @@ $(PY):
 	  && $(PYTHON) -m pip --python $(PY) install --quiet pip; }
 
 $(VENV)/.core: pyproject.toml | $(PY)
-	@echo "installing the live core (about a minute the first time)"
-	@$(PIP) -e .
+	@echo "installing the live core and the page (about a minute the first time)"
+	@$(PIP) -e '.[dash]'
 	@touch $@
 
 # pip learned of dependency groups in 25.1; an environment may begin with an older one.

@@ -13,6 +13,8 @@ __all__ = ["COMMANDS", "build_app"]
 _EPILOGUE = """\
 Examples:
 
+  streammer demo                             a minute of music, its mood in the browser
+
   streammer listen mic                       what the microphone picks up, here and on the bus
 
   streammer watch                            the same mood, in any other terminal
@@ -64,6 +66,14 @@ Examples:
   streammer watch --json --count 10 | jq .arousal
 """
 
+_DEMO = """\
+Examples:
+
+  streammer demo
+
+  streammer demo --no-page                       in this terminal alone
+"""
+
 _DASH = """\
 Examples:
 
@@ -106,6 +116,7 @@ COMMANDS = {
     "run": ("Run many inputs in one process, each a stream on the bus.", _RUN),
     "watch": ("Follow a stream of the bus from another terminal or program.", _WATCH),
     "bridge": ("Send the mood to lights and screens.", bridge_help.EPILOGUE),
+    "demo": ("Play a bundled minute of music, and show how its mood moves.", _DEMO),
     "dash": ("Show the mood in a browser.", _DASH),
     "label": ("Estimate the mood of many files or folders, as a table.", _LABEL),
     "devices": ("List the sound inputs of this machine.", "Example:\n\n  streammer devices\n"),

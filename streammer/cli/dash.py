@@ -2,15 +2,13 @@
 
 import secrets
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from streammer import __version__
-from streammer.bus.streams import Streams
 from streammer.cli.messages import complain, inform
+from streammer.cli.page import load_page, open_browser, page_server
 from streammer.config import DEFAULT_ENDPOINT
 from streammer.errors import NetworkError, OutputError, UsageError
 from streammer.system.signals import stopping
@@ -19,14 +17,7 @@ if TYPE_CHECKING:
     from streammer.system.writer import Writer
     from streammer.web.messages import Mark
 
-__all__ = ["NEEDED", "dash", "load_page"]
-
-NEEDED = (
-    "the page needs starlette, uvicorn, websockets and markdown-it-py, not all of which are "
-    "installed: "
-    "pip install 'streammer[dash]'"
-)
-"""What is said where the extra is missing."""
+__all__ = ["dash"]
 
 _MIN_TOKEN = 8
 
@@ -62,60 +53,27 @@ def dash(
         Open the page in this machine's browser.
     """
     load_page()
-    from streammer.web.board import Board
-    from streammer.web.cards import card_html
-    from streammer.web.guard import Access
-    from streammer.web.server import PageServer, bind_page, is_loopback
+    from streammer.web.server import is_loopback
 
-    loopback = is_loopback(host)
-    secret = _checked_token(token, host, loopback=loopback)
-
-    def card(name: str) -> str | None:
-        from streammer.inference.artefact import card_path, list_zoo
-
-        # From the bus may come any name, and a path is one to `find_artefact`.
-        path = list_zoo().get(name)
-        return None if path is None else card_html(card_path(path).read_text(encoding="utf-8"))
-
+    secret = _checked_token(token, host, loopback=is_loopback(host))
     with ExitStack() as stack:
-        sock = stack.enter_context(bind_page(host, port))
-        streams = stack.enter_context(Streams(connect))
-        writer = None if marks is None else _writer_of(marks)
-        if writer is not None:
+        keep = None
+        if marks is not None:
+            writer = _writer_of(marks)
             stack.callback(writer.close)
-        board = Board(streams.endpoint, __version__, None if writer is None else writer.put)
-        access = Access.of(token=secret, loopback=loopback, more_names=allow_host or ())
-        server = PageServer(sock, streams, board, access, card=card)
+            keep = writer.put
+        server = stack.enter_context(
+            page_server(
+                connect, port, host=host, token=secret, more_names=allow_host or (), keep=keep
+            )
+        )
         stack.enter_context(stopping(server))
         address = _address(host, server.port, secret)
-        inform(f"the page of {streams.endpoint}: {address}")
+        inform(f"the page of {connect}: {address}")
         if open:
             open_browser(address)
         server.run()
     return 0
-
-
-def load_page() -> None:
-    """Load what the page is made with.
-
-    Raises
-    ------
-    UsageError
-        The extra is not installed.
-    """
-    try:
-        for name in ("starlette.applications", "uvicorn", "websockets", "markdown_it"):
-            import_module(name)
-    except ImportError as error:
-        raise UsageError(NEEDED) from error
-
-
-def open_browser(address: str) -> None:
-    """Open a page in the browser of this machine, if it has one."""
-    import webbrowser
-
-    if not webbrowser.open(address):
-        inform("no browser could be opened here: open the page yourself")
 
 
 def _checked_token(token: str | None, host: str, *, loopback: bool) -> str:
@@ -134,10 +92,11 @@ def _checked_token(token: str | None, host: str, *, loopback: bool) -> str:
 
 
 def _address(host: str, port: int, token: str) -> str:
-    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host.strip("[]"), host)
-    if ":" in name and not name.startswith("["):
-        name = f"[{name}]"
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    from urllib.parse import quote
+
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))
+    name = f"[{name}]" if ":" in name else name
+    return f"http://{name}:{port}/" + (f"?token={quote(token, safe='')}" if token else "")
 
 
 def _writer_of(path: Path) -> "Writer[Mark]":

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -34,6 +35,7 @@ def make_app(
     *,
     card: Callable[[str], str | None],
     asked: Callable[[], None],
+    track: Path | None = None,
 ) -> ASGIApp:
     """Return the application.
 
@@ -45,6 +47,8 @@ def make_app(
         Returns the card of a model that ships with streammer, as HTML, or None.
     asked : callable
         Called when what the browsers look at may have changed.
+    track : Path, optional
+        The file that the stream plays, where a browser may have it.
     """
 
     async def page(request: Request) -> Response:
@@ -72,6 +76,11 @@ def make_app(
             board.session.table(stream), media_type="text/csv", headers=headers
         )
 
+    async def sound(request: Request) -> Response:
+        if track is None:
+            return PlainTextResponse("the sound of this stream is not served\n", 404)
+        return FileResponse(track, headers={"cache-control": "no-cache"})
+
     async def live(socket: WebSocket) -> None:
         await socket.accept()
         if len(board.clients) >= MAX_CLIENTS:
@@ -95,6 +104,7 @@ def make_app(
         Route("/", page),
         Route("/session/{stream}.csv", table),
         Route("/card/{name}", model_card),
+        Route("/sound", sound),
         WebSocketRoute("/live", live),
         Route("/{path:path}", page),
     ]

@@ -31,6 +31,8 @@ class Board:
         Of streammer.
     keep : callable, optional
         Is given each mark, to be written elsewhere; must not wait.
+    plays : bool
+        Whether a page can play the sound of the stream.
 
     Attributes
     ----------
@@ -39,13 +41,19 @@ class Board:
     """
 
     def __init__(
-        self, endpoint: str, version: str, keep: Callable[[Mark], None] | None = None
+        self,
+        endpoint: str,
+        version: str,
+        keep: Callable[[Mark], None] | None = None,
+        *,
+        plays: bool = False,
     ) -> None:
         self.session = Session()
         self.clients: set[Client] = set()
         self._endpoint = endpoint
         self._version = version
         self._keep = keep
+        self._plays = plays
         self._moods: dict[str, MoodEstimate] = {}
         self._statuses: dict[str, StreamStatus] = {}
         self._stale: frozenset[str] = frozenset()
@@ -93,6 +101,7 @@ class Board:
                 version=self._version,
                 endpoint=self._endpoint,
                 recorded=self._keep is not None,
+                plays=self._plays,
                 streams=streams,
             )
         )

@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import uvicorn
 
@@ -89,7 +90,7 @@ class PageServer:
         The bus; the server's as long as it runs.
     board : Board
     access : Access
-    card : callable
+    card, track
         See `make_app`.
     """
 
@@ -101,13 +102,14 @@ class PageServer:
         access: Access,
         *,
         card: Callable[[str], str | None],
+        track: Path | None = None,
     ) -> None:
         self._sock = sock
         self._board = board
         self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reader = Reader(streams, self._receive, self._fail)
-        app = make_app(board, access, card=card, asked=self._asked)
+        app = make_app(board, access, card=card, asked=self._asked, track=track)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,

@@ -64,6 +64,13 @@ def test_the_wheel_holds_the_live_core_and_its_artefacts_alone(wheel):
     assert "default.onnx" in in_zoo
     assert in_zoo == ZOO
     assert "streammer/py.typed" in names
+    assert {"streammer/demo/demo.ogg", "streammer/demo/demo.json"} <= set(names)
+    static = ROOT / "streammer" / "web" / "static"
+    page = {str(p.relative_to(ROOT)) for p in static.rglob("*.*") if p.is_file()}
+    assert page == {name for name in names if name.startswith("streammer/web/static/")}
+    assert any(
+        name.endswith("licenses/streammer/web/static/vendor/uPlot.LICENSE") for name in names
+    )
     assert any(name.endswith("licenses/LICENSE") for name in names)
     modules = {str(p.relative_to(ROOT)) for p in (ROOT / "streammer").rglob("*.py")}
     assert modules == {name for name in names if name.endswith(".py")}
@@ -90,7 +97,7 @@ def test_the_wheel_asks_for_a_light_core(metadata):
 
 
 def test_no_extra_installs_what_only_a_checkout_can_use(metadata):
-    assert set(metadata.get_all("Provides-Extra")) == {"bridges", "gpu", "table"}
+    assert set(metadata.get_all("Provides-Extra")) == {"bridges", "dash", "gpu", "table"}
     assert {"offline", "dev", "docs"} <= set(PYPROJECT["dependency-groups"])
     assert not any("torch" in line for line in metadata.get_all("Requires-Dist"))
 

@@ -1,14 +1,14 @@
-"""`make demo`: the bundled track at live pace, as a new user sees it."""
+"""`streammer demo`: the bundled track at live pace, as a new user sees it."""
 
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -43,15 +43,23 @@ def short_demo(tmp_path):
         parts.append(plan[name] | {"start_s": 7.0 * k, "end_s": 7.0 * (k + 1)})
     soundfile.write(tmp_path / "demo.ogg", np.concatenate(cuts), sr)
     (tmp_path / "demo.json").write_text(json.dumps(parts))
-    shutil.copy(DEMO / "demo.py", tmp_path)
     return tmp_path
+
+
+def command(folder, *args):
+    """Return how the demo is run with the track of a folder."""
+    code = (
+        "import sys; from pathlib import Path; from streammer.cli import demo, main; "
+        "demo.track_folder = lambda: Path(sys.argv[1]); sys.exit(main(['demo', *sys.argv[2:]]))"
+    )
+    return [sys.executable, "-c", code, str(folder), *map(str, args)]
 
 
 def run_demo(folder, seconds):
     """Run the demo without a terminal; return its lines after a look at pace, ticks and summary."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, str(folder / "demo.py")], cwd=ROOT, capture_output=True, text=True,
+        command(folder, "--no-page"), cwd=ROOT, capture_output=True, text=True,
         timeout=120,
     )  # fmt: skip
     took = time.monotonic() - began
@@ -86,7 +94,7 @@ def test_in_a_terminal_the_live_view_moves_and_ctrl_c_ends_with_a_summary():
     ours, theirs = pty.openpty()
     env = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
     with subprocess.Popen(
-        [sys.executable, str(DEMO / "demo.py")],
+        [sys.executable, "-m", "streammer", "demo", "--no-open"],
         cwd=ROOT,
         env=env,
         stdin=theirs,
@@ -110,3 +118,54 @@ def test_in_a_terminal_the_live_view_moves_and_ctrl_c_ends_with_a_summary():
     assert b"s of sound" in seen
     assert b"Traceback" not in seen
     assert process.returncode in (0, 130)
+
+
+def test_the_page_of_the_demo_has_the_mood_and_the_sound(short_demo):
+    pytest.importorskip("starlette", reason="the extra dash is not installed")
+    from websockets.sync.client import connect
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = subprocess.Popen(
+            command(short_demo, "--port", port), cwd=ROOT, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with process:
+            host = ""
+            for line in process.stdout:
+                if found := re.search(r"http://(\S+)/", line):
+                    host = found.group(1)
+                    break
+            assert host
+            assert not host.endswith(f":{port}")  # another one was found
+            with connect(f"ws://{host}/live", compression=None) as page:
+                hello = json.loads(page.recv(30))
+                assert hello["plays"]
+                moods = []
+                while len(moods) < 4:
+                    message = json.loads(page.recv(30))
+                    moods += [message["mood"]] if message["type"] == "mood" else []
+                assert moods[-1]["t_audio_s"] > moods[0]["t_audio_s"]
+            with urllib.request.urlopen(f"http://{host}/sound", timeout=20) as sound:
+                assert sound.read() == (short_demo / "demo.ogg").read_bytes()
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+
+
+def test_without_the_extra_the_demo_says_so_and_goes_on_in_the_terminal(short_demo):
+    start = command(short_demo)
+    start[2] = "import sys; sys.modules['uvicorn'] = None; " + start[2]
+    done = subprocess.run(start, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "pip install 'streammer[dash]'" in done.stderr
+    assert "http://" not in done.stdout
+    assert "composed as" in done.stdout
+
+
+def test_the_track_lies_in_the_package_or_in_the_checkout():
+    from streammer.cli.demo import track_folder
+
+    assert (track_folder() / "demo.ogg").read_bytes()[:4] == b"OggS"
+    assert json.loads((track_folder() / "demo.json").read_text())

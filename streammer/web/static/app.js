@@ -7,6 +7,7 @@ import { clock, Panel } from "./panel.js";
 import { picture } from "./picture.js";
 import { Plane } from "./plane.js";
 import { Connection } from "./socket.js";
+import { Sound } from "./sound.js";
 import { Store } from "./store.js";
 import { Tiles } from "./tiles.js";
 
@@ -18,6 +19,7 @@ const mel = new Mel($("mel"), curves);
 const tiles = new Tiles(store, choose);
 const panel = new Panel(store, openCard);
 const ambient = new Ambient(store);
+new Sound(store);
 let connection = null;
 let toastTimer = 0;
 let marked = null;

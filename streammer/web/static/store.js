@@ -11,6 +11,7 @@ export class Store extends EventTarget {
   connected = false;
   endpoint = "";
   recorded = false;
+  plays = false;
   #received = 0;
 
   /** Take a message of the server. */
@@ -70,6 +71,7 @@ export class Store extends EventTarget {
     this.connected = true;
     this.endpoint = message.endpoint;
     this.recorded = message.recorded;
+    this.plays = message.plays;
     this.streams.clear();
     for (const { stream, mood, status, stale } of message.streams) {
       this.streams.set(stream, { mood, status, stale });
