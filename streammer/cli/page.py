@@ -65,13 +65,16 @@ def page_server(
     track : Path, optional
         What the stream plays, where the page may play it too.
     """
+    from streammer.cli.rooms import Rooms
     from streammer.web.board import Board
     from streammer.web.guard import Access
     from streammer.web.server import PageServer, bind_page, is_loopback
 
     access = Access.of(token=token, loopback=is_loopback(host), more_names=more_names)
     with bind_page(host, port) as sock, Streams(endpoint) as streams:
-        board = Board(streams.endpoint, __version__, keep, plays=track is not None)
+        board = Board(
+            streams.endpoint, __version__, keep, plays=track is not None, place=Rooms().place
+        )
         yield PageServer(sock, streams, board, access, card=_card, track=track)
 
 

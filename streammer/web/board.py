@@ -33,6 +33,8 @@ class Board:
         Is given each mark, to be written elsewhere; must not wait.
     plays : bool
         Whether a page can play the sound of the stream.
+    place : callable, optional
+        Returns how positive and how energetic a mood is for its room, each from 0 to 1.
 
     Attributes
     ----------
@@ -47,6 +49,7 @@ class Board:
         keep: Callable[[Mark], None] | None = None,
         *,
         plays: bool = False,
+        place: Callable[[MoodEstimate], tuple[float, float] | None] = lambda _mood: None,
     ) -> None:
         self.session = Session()
         self.clients: set[Client] = set()
@@ -54,6 +57,7 @@ class Board:
         self._version = version
         self._keep = keep
         self._plays = plays
+        self._place = place
         self._moods: dict[str, MoodEstimate] = {}
         self._statuses: dict[str, StreamStatus] = {}
         self._stale: frozenset[str] = frozenset()
@@ -74,7 +78,7 @@ class Board:
             if isinstance(message, MoodEstimate):
                 self._moods[message.stream] = message
                 self.session.add(message)
-                _tell(self.clients, say("mood", mood=message))
+                _tell(self.clients, say("mood", mood=message, room=self._place(message)))
             elif isinstance(message, StreamStatus):
                 self._statuses[message.stream] = message
                 _tell(self.clients, say("status", status=message))

@@ -18,15 +18,21 @@ const REST_MS = 4000;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const $ = (id) => document.getElementById(id);
 
+/** Return how positive and how energetic it is, 0 to 1: for this room, if the server has said so. */
+function placed({ mood, room }) {
+  if (room) return room;
+  return [mood?.p_positive ?? ((mood?.valence ?? 0) + 1) / 2, mood?.p_energetic ?? ((mood?.arousal ?? 0) + 1) / 2];
+}
+
 /** Return how much of each mood is in the light: the published one leads, its neighbours tint it. */
-export function weights(mood, lit) {
+function weights(current, lit) {
   const out = Object.fromEntries(NAMES.map((name) => [name, 0]));
+  const { mood } = current;
   if (!lit || !mood?.quadrant || mood.state === "silent") {
     out.rest = 1;
     return out;
   }
-  const p = mood.p_positive ?? ((mood.valence ?? 0) + 1) / 2;
-  const e = mood.p_energetic ?? ((mood.arousal ?? 0) + 1) / 2;
+  const [p, e] = placed(current);
   const share = { Q1: p * e, Q2: (1 - p) * e, Q3: (1 - p) * (1 - e), Q4: p * (1 - e) };
   for (const name of Object.keys(share)) out[name] = 0.45 * share[name];
   out[mood.quadrant] += 0.55;
@@ -37,7 +43,7 @@ export class Ambient {
   #store;
   #root = $("ambient");
   #canvas = $("field");
-  #now = { ...weights(null, false) };
+  #now = weights({ mood: null }, false);
   #energy = 0.2;
   #phase = 0;
   #last = 0;
@@ -103,11 +109,11 @@ export class Ambient {
     if (t - this.#last < FRAME_MS) return;
     const dt = Math.min(2, (t - this.#last) / 1000);
     this.#last = t;
-    const { mood } = this.#store.current;
-    const wanted = weights(mood, this.#store.lit);
+    const { current, lit } = this.#store;
+    const wanted = weights(current, lit);
     const part = 1 - Math.exp(-dt / GLIDE_S);
     for (const name of NAMES) this.#now[name] += part * (wanted[name] - this.#now[name]);
-    const lively = mood && this.#store.lit ? (mood.p_energetic ?? ((mood.arousal ?? 0) + 1) / 2) : 0.1;
+    const lively = wanted.rest ? 0.1 : placed(current)[1];
     this.#energy += part * (lively - this.#energy);
     if (!still.matches) this.#phase += Math.min(0.2, dt) * (0.06 + 0.5 * this.#energy ** 1.5);
     this.#draw();

@@ -18,7 +18,7 @@ export class Store extends EventTarget {
   take(message) {
     const { type } = message;
     if (type === "hello") this.#hello(message);
-    else if (type === "mood") this.#mood(message.mood);
+    else if (type === "mood") this.#mood(message.mood, message.room);
     else if (type === "status") this.#of(message.status.stream).status = message.status;
     else if (type === "stale") this.#of(message.stream).stale = message.stale;
     else if (type === "history") this.#history(message);
@@ -27,7 +27,7 @@ export class Store extends EventTarget {
   }
 
   get current() {
-    return this.streams.get(this.selected) ?? { mood: null, status: null, stale: false };
+    return this.streams.get(this.selected) ?? { mood: null, room: null, status: null, stale: false };
   }
 
   /** The state as people see it: that of the mood, unless nothing comes any more. */
@@ -78,9 +78,10 @@ export class Store extends EventTarget {
     }
   }
 
-  #mood(mood) {
+  #mood(mood, room) {
     const entry = this.#of(mood.stream);
     entry.mood = mood;
+    entry.room = room;
     entry.stale = false;
     if (mood.stream !== this.selected || mood.state === "ended") return;
     this.#add({
