@@ -57,11 +57,12 @@ function drawWords(context, store) {
 
 function drawCurves(context, curves) {
   const { valence, arousal, ribbon } = curves.canvases;
-  let y = 350;
-  for (const [canvas, height] of [[valence, 240], [arousal, 240]]) {
-    if (canvas.width && canvas.height) context.drawImage(canvas, 960, y, 600, height);
-    y += height + 16;
-  }
-  const left = 960 + (parseFloat(css("--axis")) / Math.max(1, valence.clientWidth)) * 600;
-  if (ribbon.width) context.drawImage(ribbon, left, y, 1560 - left, 18);
+  if (!valence.width || !valence.height) return;
+  const scale = Math.min(600 / valence.width, 260 / valence.height);
+  const [width, height] = [valence.width * scale, valence.height * scale];
+  context.drawImage(valence, 960, 350, width, height);
+  context.drawImage(arousal, 960, 366 + height, width, height);
+  if (!ribbon.width) return;
+  const left = 960 + (parseFloat(css("--axis")) / valence.clientWidth) * width;
+  context.drawImage(ribbon, left, 382 + 2 * height, 960 + width - left, 18);
 }

@@ -177,8 +177,9 @@ function drawWords(context, size, quadrant, range, px, py) {
   note("↓ calm", px(0) + near, py(-range) - near, "left", "bottom");
   context.fillStyle = css("--faint");
   for (const at of [-0.5, 0.5]) {
-    note(at < 0 ? "−0.5" : "+0.5", px(at) + near, py(0) + near, "left", "top");
-    note(at < 0 ? "−0.5" : "+0.5", px(0) - near, py(at), "right", "middle");
+    // Along the edges: in the middle they would lie under the line.
+    note(at < 0 ? "−0.5" : "+0.5", px(at), py(-range) - near, "center", "bottom");
+    note(at < 0 ? "−0.5" : "+0.5", px(-range) + near, py(at), "left", "middle");
   }
 }
 

@@ -19,6 +19,7 @@ export class Tiles {
     this.#tiles.clear();
     this.#nav.replaceChildren(...names.map((name) => this.#tile(name)));
     names.forEach((name) => this.draw(name));
+    this.#tiles.get(this.#store.selected)?.button.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   draw(name) {
