@@ -182,6 +182,10 @@ class FeatureCache:
             self._write(target, x)
         return made
 
+    def derived_path(self, audio: Path, spec: FrontEndSpec, kind: str) -> Path:
+        """Where what is made of a file's features belongs."""
+        return self.root / f"{spec_hash(spec)}-{kind}" / f"{content_hash(audio)}.npy"
+
     def derived(
         self,
         audio: Path,
@@ -204,7 +208,7 @@ class FeatureCache:
         np.ndarray
             Read-only and lazily read.
         """
-        target = self.root / f"{spec_hash(spec)}-{kind}" / f"{content_hash(audio)}.npy"
+        target = self.derived_path(audio, spec, kind)
         found = _read(target, mmap=True)
         if found is None:
             self._write(target, make())

@@ -104,8 +104,9 @@ class Teacher:
         ModelError
             The weights are of another network.
         """
-        kind = f"{self.kind}-variant{variant}" if variant else self.kind
-        kept = self.cache.derived(audio, SPEC, kind, lambda: self._make(audio, variant))
+        kept = self.cache.derived(
+            audio, SPEC, self._kind(variant), lambda: self._make(audio, variant)
+        )
         tags = len(TAGS)
         return TagTable(kept[:, 0].astype(int), kept[:, 1:-tags], kept[:, -tags:])
 
@@ -119,7 +120,14 @@ class Teacher:
     ) -> Missed:
         """Compute every table that is not there yet, in parallel; say what could not be read."""
         missed = Missed()
-        jobs = [(path, k) for path in dict.fromkeys(audio) for k in range(variants + 1)]
+        jobs = []
+        for path in dict.fromkeys(audio):
+            try:
+                jobs += [(path, k) for k in range(variants + 1) if not self._has(path, k)]
+            except InputError as error:
+                missed.reasons[path] = str(error)
+        if not jobs:
+            return missed
         one = partial(_one, self.weights, self.cache.root, self.every, self.device)
         with progress_bar("teacher's tags", len(jobs), show=show) as advance:
             for path, reason in _in_order(one, jobs, workers if self.device == "cpu" else 1):
@@ -127,6 +135,12 @@ class Teacher:
                     missed.reasons[path] = reason
                 advance()
         return missed
+
+    def _kind(self, variant: int) -> str:
+        return f"{self.kind}-variant{variant}" if variant else self.kind
+
+    def _has(self, audio: Path, variant: int) -> bool:
+        return self.cache.derived_path(audio, SPEC, self._kind(variant)).exists()
 
     def _make(self, audio: Path, variant: int) -> np.ndarray:
         if variant:

@@ -152,6 +152,9 @@ def test_filling_goes_on_after_a_kill_and_names_what_cannot_be_read(
     missed = one.fill([song, tmp_path / "broken.mp3"], variants=1, show=False)
     assert len(made) == 2  # the original before the kill, its copy after it
     assert list(missed.reasons) == [tmp_path / "broken.mp3"]
+    monkeypatch.setattr(teacher, "tag_rows", lambda *args: pytest.fail("computed again"))
+    gone = one.fill([song, tmp_path / "gone.mp3"], variants=1, show=False)
+    assert list(gone.reasons) == [tmp_path / "gone.mp3"]
 
 
 def test_copies_are_the_same_sound_for_every_front_end(song, tmp_path):

@@ -76,14 +76,14 @@ def train_live(
     data = load_live(root, kept, sounds=plan.sounds, workers=workers, show=show)
     _check_folds(data, plan)
     data = selected(recipe, data)
+    for note in data.notes[:20]:
+        say(note)
     tables: Tables = {}
     if recipe.training.weights.get("teacher"):
         tables = load_tables(
             data, root, kept, plan.teacher, workers=workers, show=show,
             device="cuda" if on_gpu(recipe.training) else "cpu",
         )  # fmt: skip
-    for note in data.notes[:20]:
-        say(note)
     for member in networks_of(recipe):
         _train(recipe, data, tables, kept, run, member, workers=workers, show=show)
     return data
