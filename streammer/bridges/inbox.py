@@ -33,6 +33,7 @@ class Inbox:
         self._clock = clock
         self._moods = Subscriber(endpoint, stream, clock=clock)
         self._came: deque[Received] = deque(maxlen=_MOST)
+        self._failure: Exception | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=f"streammer-inbox-{stream}", daemon=True
@@ -40,7 +41,9 @@ class Inbox:
         self._thread.start()
 
     def take(self) -> list[Received]:
-        """Return what has come since, in order."""
+        """Return what has come since, in order; raise what ended the reading, if it did."""
+        if self._failure is not None:
+            raise self._failure
         came = []
         while self._came:
             came.append(self._came.popleft())
@@ -52,15 +55,21 @@ class Inbox:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            with self._moods as moods:
+                self._read(moods)
+        except Exception as error:  # raised again by `take`
+            self._failure = error
+
+    def _read(self, moods: Subscriber) -> None:
         ended = False
-        with self._moods as moods:
-            while not self._closing.is_set():
-                mood = moods.read(_POLL_S)
-                if mood is not None:
-                    self._came.append(Received(self._clock.monotonic(), mood))
-                if moods.ended and not ended:
-                    self._came.append(Received(self._clock.monotonic(), None))
-                ended = moods.ended
+        while not self._closing.is_set():
+            mood = moods.read(_POLL_S)
+            if mood is not None:
+                self._came.append(Received(self._clock.monotonic(), mood))
+            if moods.ended and not ended:
+                self._came.append(Received(self._clock.monotonic(), None))
+            ended = moods.ended
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from streammer.bridges.frame import Frame
 from streammer.clock import Clock
-from streammer.errors import NetworkError, StreammerError
+from streammer.errors import NetworkError
 
 __all__ = ["Bridge", "Frames", "Outlet", "Refused"]
 
@@ -70,8 +70,10 @@ class Outlet:
     ----------
     sent, failed : int
         Moments that were sent, and that could not be.
-    refusal : StreammerError or None
-        Why there is no use in going on: the receiver refused before anything was sent.
+    refusal : Exception or None
+        Why there is no use in going on: the receiver refused before anything was sent, or a bug.
+    refused : threading.Event
+        Whether there is one.
     """
 
     def __init__(self, bridge: Bridge, clock: Clock) -> None:
@@ -82,7 +84,7 @@ class Outlet:
         self._well_since: float | None = None
         self._said = False
         self.sent = self.failed = 0
-        self.refusal: StreammerError | None = None
+        self.refusal: Exception | None = None
         self.refused = threading.Event()
 
     def ready(self) -> bool:
@@ -96,13 +98,14 @@ class Outlet:
         try:
             self._bridge.open()
         except Refused as error:
-            if not self.sent:
-                self.refusal = error
-                self.refused.set()
-                return False
-            self._fail(error)
+            if self.sent:
+                self._fail(error)
+            else:
+                self._give_up(error)
         except OSError as error:
             self._fail(error)
+        except Exception as error:
+            self._give_up(error)
         else:
             self._open = True
         return self._open
@@ -114,6 +117,10 @@ class Outlet:
         except OSError as error:
             self._let_go()
             self._fail(error)
+            return 1
+        except Exception as error:
+            self._let_go()
+            self._give_up(error)
             return 1
         self.sent += 1
         if self._said:
@@ -130,6 +137,10 @@ class Outlet:
             with suppress(OSError):
                 self._bridge.leave()
             self._let_go()
+
+    def _give_up(self, error: Exception) -> None:
+        self.refusal = error
+        self.refused.set()
 
     def _let_go(self) -> None:
         self._open = False

@@ -68,7 +68,7 @@ class Runner:
         Raises
         ------
         StreammerError
-            A receiver refuses what it is sent.
+            A receiver refuses what it is sent, or the bus cannot be followed any more.
         """
         with ExitStack() as stack:
             writers = []
@@ -77,6 +77,8 @@ class Runner:
                 stack.callback(writer.close)
                 writers.append(writer)
             self._tick(sources, writers, count)
+            for writer in writers:
+                writer.end()  # all at once: each may take a second
         for outlet in self._outlets:
             if outlet.refusal is not None:
                 raise outlet.refusal

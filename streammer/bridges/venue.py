@@ -78,6 +78,13 @@ class RunningBridges:
             self._runner.run(sources)
         except StreammerError as error:
             _log.warning("%s: %s; the run goes on without it", self._kind, error)
+        except Exception as error:
+            _log.warning(
+                "%s: this is a bug: %r; the run goes on without it",
+                self._kind,
+                error,
+                exc_info=True,
+            )
 
 
 def _start(kind: str) -> Callable[[Any, Where], RunningBridges]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from inspect import cleandoc
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
@@ -75,7 +76,8 @@ def _described(table: type[Any]) -> dict[str, str]:
     """Return what the docstrings of a dataclass and its bases say of their attributes."""
     found: dict[str, str] = {}
     for base in reversed(table.__mro__):
-        _, _, attributes = (base.__doc__ or "").partition("Attributes\n")
-        for name, text in re.findall(r"^    (\w+) : .*\n((?:        .*\n?)+)", attributes, re.M):
+        # Python 3.13 takes the indentation out of docstrings, its predecessors leave it in.
+        _, _, attributes = cleandoc(base.__doc__ or "").partition("Attributes\n")
+        for name, text in re.findall(r"^(\w+) : .*\n((?:    .*\n?)+)", attributes, re.M):
             found[name] = " ".join(text.split())
     return found

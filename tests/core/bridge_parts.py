@@ -1,8 +1,13 @@
 """What the tests of the bridges share: estimates that are made up, and frames of them."""
 
+from hypothesis import settings
+
 from streammer.bridges.frame import Received
 from streammer.bridges.shaping import init_shape, shape
 from streammer.estimate import MoodEstimate, quadrant_of
+
+STEADY = settings(deadline=None, derandomize=True, max_examples=80)
+"""Of every drawn test: the same draws each time, however busy the machine is."""
 
 
 def mood(valence=0.0, arousal=0.0, *, state="live", seq=0, sigma=0.2, p=None, **changes):

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 import sacn
-from bridge_parts import at_half_seconds, mood, played
+from bridge_parts import STEADY, at_half_seconds, mood, played
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +87,7 @@ def test_white_is_what_the_colours_have_in_common():
     assert data[1] == round(255 * (r - min(r, g, b)))
 
 
+@STEADY
 @given(st.floats(-1, 1), st.floats(-1, 1))
 def test_a_channel_of_16_bits_is_coarse_and_fine(valence, arousal):
     frame = frame_at(valence, arousal)
@@ -150,6 +151,7 @@ def test_five_very_different_songs_give_five_visibly_different_looks(room):
     assert max(soft) + 0.15 < looks["middle"][2] < min(loud) - 0.15
 
 
+@STEADY
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(-0.01, 0.01), st.floats(-0.01, 0.01))
 def test_neighbours_in_the_plane_are_neighbours_in_colour(x, y, dx, dy):
     frame = frame_at(0, 0)

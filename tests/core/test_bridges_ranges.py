@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from bridge_parts import STEADY
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,7 @@ def test_what_was_long_ago_is_forgotten():
     assert mindful.low < -0.2
 
 
+@STEADY
 @given(st.lists(st.floats(-1, 1), max_size=200))
 def test_no_estimate_moves_what_is_placed_by_more_than_an_eye_sees(values):
     for before, room in itertools.pairwise(after(values, 10.0)):

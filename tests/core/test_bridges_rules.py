@@ -1,7 +1,7 @@
 """Rules fire once, and what can never fire is refused."""
 
 import pytest
-from bridge_parts import at_half_seconds, mood, played
+from bridge_parts import STEADY, at_half_seconds, mood, played
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +44,7 @@ def test_the_resting_scene_fires_nothing():
     assert len(fired("calm: arousal under -0.3 for 1 s", [mood(0, -0.6)] * 12)) == 1
 
 
+@STEADY
 @given(st.lists(st.floats(-1, 1), max_size=40), st.sampled_from([0.0, 1.0, 3.0]))
 def test_between_two_firings_the_value_was_behind_the_second_threshold(values, for_s):
     (rule,) = parse_rules([f"r: arousal over 0.4 for {for_s} s"])

@@ -14,6 +14,7 @@ from streammer.bridges.outlet import RETRY_S, WELL_S, Outlet, Refused
 from streammer.bridges.runner import Runner
 from streammer.bus import Publisher
 from streammer.clock import FakeClock, SystemClock
+from streammer.errors import LimitError
 
 
 class FakeBridge:
@@ -178,6 +179,35 @@ def test_a_receiver_that_refuses_from_the_start_ends_the_run_with_its_reason():
     bridge.absent = Refused("the broker at x:1883 refuses: not authorised")
     with pytest.raises(Refused, match="not authorised"):
         Runner(Shaping(), [bridge]).run({"main": Told()})
+
+
+@pytest.mark.parametrize("where", ["absent", "failing"])
+def test_what_is_no_failure_of_a_receiver_ends_the_run_and_is_not_hidden(where):
+    bridge, well = FakeBridge(), FakeBridge()
+    setattr(bridge, where, ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        Runner(Shaping(), [bridge, well]).run({"main": Told()})
+    assert well.calls[-2:] == ["leave", "close"]
+
+
+def test_a_bus_that_cannot_be_read_any_more_ends_the_run_with_its_reason():
+    class Broken:
+        def read(self, timeout_s):
+            raise LimitError("too many open files")
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    with following("tcp://127.0.0.1:1", ["main"], SystemClock()) as inboxes:
+        inboxes["main"].close()
+        inboxes["main"]._closing.clear()
+        inboxes["main"]._moods = Broken()
+        inboxes["main"]._run()
+        with pytest.raises(LimitError, match="too many open files"):
+            Runner(Shaping(), []).run(inboxes)
 
 
 def test_a_receiver_that_refuses_later_is_tried_again():

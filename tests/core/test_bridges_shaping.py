@@ -4,7 +4,7 @@ import itertools
 import math
 
 import pytest
-from bridge_parts import at_half_seconds, mood, played
+from bridge_parts import STEADY, at_half_seconds, mood, played
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -58,6 +58,7 @@ VALUES = (
 SPAN = {name: 2.0 if name in ("valence", "arousal") else 1.0 for name in VALUES}
 
 
+@STEADY
 @given(shapings(), histories(states=(*STATES,)))
 def test_any_order_of_states_keeps_every_value_in_its_range(options, history):
     for frame in played(options, history, until=history[-1].at + 9.0, rate=8):
@@ -70,6 +71,7 @@ def test_any_order_of_states_keeps_every_value_in_its_range(options, history):
         assert all(math.isfinite(s) for s in (frame.sigma_valence or 0, frame.sigma_arousal or 0))
 
 
+@STEADY
 @given(shapings(), histories(states=(*STATES,)))
 def test_nothing_jumps_further_than_the_slope_limit(options, history):
     frames = played(options, history, until=history[-1].at + 9.0)
@@ -84,6 +86,7 @@ def test_nothing_jumps_further_than_the_slope_limit(options, history):
                 assert abs(pair[1] - pair[0]) <= most * (1 + 1e-9) + 1e-9, name
 
 
+@STEADY
 @given(AXIS, AXIS, AXIS, st.sampled_from([10, 25, 60]), st.sampled_from(["auto", "-1,1"]))
 def test_a_value_is_monotone_between_two_estimates_and_never_overshoots(a, b, c, rate, room):
     options = Shaping(rate=rate, attack=0.0, release=0.0, range=room)
@@ -107,6 +110,7 @@ def test_an_estimate_is_reached_when_the_next_one_is_due():
             assert frame.valence == pytest.approx(0.08 * (frame.t - 0.5), abs=1e-9)
 
 
+@STEADY
 @given(shapings(), histories(states=(*STATES,)), SIXTYFOURTHS)
 @example(Shaping(on_stale="black"), [Received(0.5, mood(0.5, 0.5))], 3.0)
 def test_a_delay_shifts_everything_by_exactly_so_much(options, history, delay_s):
@@ -119,6 +123,7 @@ def test_a_delay_shifts_everything_by_exactly_so_much(options, history, delay_s)
     assert values(0.0, 0.0) == values(1000.0 * delay_s, delay_s)
 
 
+@STEADY
 @given(st.integers(1, 60), histories(states=(*STATES,)))
 def test_where_it_is_does_not_depend_on_how_often_frames_are_made(rate, history):
     options = Shaping(attack=0.0, release=0.0, fade=2.0)
