@@ -4,7 +4,7 @@ import hashlib
 import logging
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import msgspec
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -26,7 +27,15 @@ from offline.training.module import NetworkModule
 from offline.training.system import Trainable, TrainingData
 from streammer.errors import UsageError
 
-__all__ = ["Fitted", "fit_network", "load_weights", "on_gpu", "train_network", "weights_hash"]
+__all__ = [
+    "Fitted",
+    "fit_network",
+    "load_weights",
+    "makers_of",
+    "on_gpu",
+    "train_network",
+    "weights_hash",
+]
 
 SUMMARY = "fitted.json"
 
@@ -72,28 +81,33 @@ class _Loaders(pl.LightningDataModule):
 
 
 def train_network(
-    system: Trainable, data: TrainingData, folder: Path, *, workers: int = 0,
+    system: Trainable,
+    data: Callable[[int], TrainingData],
+    folder: Path,
+    *,
+    seed: int,
+    workers: int = 0,
     show: bool = True,
-) -> Fitted:  # fmt: skip
+) -> Fitted:
     """Train the network of a system; with ``distil_seeds``, after the seeds it is distilled from.
 
     Parameters
     ----------
+    data : callable
+        Batches of a seed.
     folder : Path
-        Of the run. The seeds before it have folders of their own in ``seeds/`` there.
+        Of the network. The seeds before it have folders of their own in ``seeds/`` there.
+    seed : int
     workers : int
         Processes that make batches; 0 makes them where the network is computed.
     """
-    part = system.recipe.training
+    how: dict[str, Any] = {"workers": workers, "show": show}
     teachers = []
-    for k in range(part.distil_seeds):
-        seed = part.seed + 1000 * (k + 1)
-        done = fit_network(system, data, folder / "seeds" / str(seed), seed=seed, workers=workers,
-                           show=show)  # fmt: skip
+    for k in range(system.recipe.training.distil_seeds):
+        own = int(np.random.SeedSequence([seed, k]).generate_state(1)[0])
+        done = fit_network(system, data(own), folder / "seeds" / str(k), seed=own, **how)
         teachers.append(done.net)
-    return fit_network(
-        system, data, folder, seed=part.seed, teachers=teachers, workers=workers, show=show
-    )
+    return fit_network(system, data(seed), folder, seed=seed, teachers=teachers, **how)
 
 
 def fit_network(
@@ -176,6 +190,11 @@ def replaced(part: TrainingPart, data: TrainingData) -> TrainingPart:
 def on_gpu(part: TrainingPart) -> bool:
     """Whether a recipe's network computes on a GPU here."""
     return part.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+
+
+def makers_of(part: TrainingPart, workers: int) -> int:
+    """Return how many processes make batches: none on a CPU, whose time they would take."""
+    return workers if on_gpu(part) else 0
 
 
 def precision_of(part: TrainingPart) -> str:

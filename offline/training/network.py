@@ -7,7 +7,7 @@ from torch import nn
 
 from offline.datasets import Dataset
 from offline.runs import Run
-from offline.training.loop import load_weights, on_gpu, train_network
+from offline.training.loop import load_weights, makers_of, on_gpu, train_network
 from offline.training.system import System, Trainable, TrainingData
 
 __all__ = ["NetworkSystem"]
@@ -33,13 +33,13 @@ class NetworkSystem(System, Trainable):
     def fit(
         self, run: Run, dataset: Dataset, *, workers: int = 1, show: bool = True
     ) -> dict[str, Any]:
-        """Train the network of a run, after the seeds that it is distilled from.
-
-        Processes make its batches where a GPU computes: on a CPU they would take its time.
-        """
+        """Train the network of a run, after the seeds that it is distilled from."""
         data = self.data(run, dataset, workers=workers, show=show)
-        makers = workers if on_gpu(self.recipe.training) else 0
-        done = train_network(self, data, run.path, workers=makers, show=show)
+        part = self.recipe.training
+        makers = makers_of(part, workers)
+        done = train_network(
+            self, lambda _: data, run.path, seed=part.seed, workers=makers, show=show
+        )
         return {**data.facts, **done.facts}
 
     def load(self, run: Run) -> nn.Module:

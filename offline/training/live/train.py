@@ -32,7 +32,7 @@ from offline.training.live.run import (
     selected,
 )
 from offline.training.live.system import MoodSystem, check_weights
-from offline.training.loop import fit_network, on_gpu
+from offline.training.loop import fit_network, makers_of, on_gpu, train_network
 from streammer.errors import UsageError
 
 __all__ = ["train_live"]
@@ -84,8 +84,9 @@ def train_live(
             data, root, kept, plan.teacher, workers=workers, show=show,
             device="cuda" if on_gpu(recipe.training) else "cpu",
         )  # fmt: skip
+    makers = makers_of(recipe.training, workers)
     for member in networks_of(recipe):
-        _train(recipe, data, tables, kept, run, member, workers=workers, show=show)
+        _train(recipe, data, tables, kept, run, member, workers=makers, show=show)
     return data
 
 
@@ -125,18 +126,7 @@ def _train(
         return MoodSystem(recipe, data, folds, taught, cache)
 
     system = made(member.folds(plan).train)
-    teachers = []
-    for k in range(recipe.training.distil_seeds):
-        seed = base + k + 1
-        done = fit_network(
-            system, system.batches(seed), folder / "seeds" / str(k), seed=seed, workers=workers,
-            show=show,
-        )  # fmt: skip
-        teachers.append(done.net)
-    done = fit_network(
-        system, system.batches(base), folder, seed=base, teachers=teachers, workers=workers,
-        show=show,
-    )  # fmt: skip
+    done = train_network(system, system.batches, folder, seed=base, workers=workers, show=show)
     say(f"{member.name}: {done.facts['steps']} steps")
     if member.fold == EVERY or (folder / CALIBRATION).exists():
         return
