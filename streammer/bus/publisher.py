@@ -30,6 +30,9 @@ __all__ = ["RESEND_GAP_S", "Publisher"]
 RESEND_GAP_S = 0.05
 """A resend reaches everybody, so a topic is sent again at most once in this time."""
 
+KEPT_A_STREAM = 4
+"""An estimate and a status, twice: steps of many streams may come at one moment."""
+
 _FEATURES = features_topic("")
 _MAX_WANTED = 1024
 """Subscriptions to features that are kept: a peer that invents topics fills no memory."""
@@ -48,6 +51,9 @@ class Publisher:
         Allow a bind that other machines can reach.
     clock : Clock, optional
         Times the resends.
+    streams : int
+        How many are published: of each, a few messages are kept for a subscriber that is slow for
+        a moment, at least `HIGH_WATER` in all.
 
     Attributes
     ----------
@@ -74,6 +80,7 @@ class Publisher:
         *,
         insecure: bool = False,
         clock: Clock | None = None,
+        streams: int = 1,
     ) -> None:
         endpoint = check_endpoint(endpoint, insecure=insecure, bind=True)
         check_descriptors(DESCRIPTORS)
@@ -96,7 +103,10 @@ class Publisher:
         self._failure: Exception | None = None
         bound: queue.Queue[str | Exception] = queue.Queue()
         self._thread = threading.Thread(
-            target=self._run, args=(endpoint, bound), name="streammer-bus", daemon=True
+            target=self._run,
+            args=(endpoint, bound, max(HIGH_WATER, KEPT_A_STREAM * streams)),
+            name="streammer-bus",
+            daemon=True,
         )
         self._thread.start()
         result = bound.get()
@@ -171,10 +181,10 @@ class Publisher:
 
     # ---- everything below runs in the thread that owns the socket ----
 
-    def _run(self, endpoint: str, bound: "queue.Queue[str | Exception]") -> None:
+    def _run(self, endpoint: str, bound: "queue.Queue[str | Exception]", high_water: int) -> None:
         with zmq.Context() as context:  # leaving it waits until what lingers has left
             try:
-                with make_socket(context, zmq.XPUB, endpoint) as sock:
+                with make_socket(context, zmq.XPUB, endpoint, high_water) as sock:
                     sock.bind(endpoint)
                     bound.put(sock.getsockopt_string(zmq.LAST_ENDPOINT))
                     self._serve(sock)

@@ -20,7 +20,10 @@ DESCRIPTORS = 16
 
 
 def make_socket(
-    context: zmq.Context[zmq.Socket[bytes]], kind: int, endpoint: str
+    context: zmq.Context[zmq.Socket[bytes]],
+    kind: int,
+    endpoint: str,
+    high_water: int = HIGH_WATER,
 ) -> "zmq.Socket[bytes]":
     """Make a socket of the bus.
 
@@ -32,10 +35,12 @@ def make_socket(
         `zmq.XPUB` (not yet bound on return) or `zmq.SUB` (not yet connected).
     endpoint : str
         A checked endpoint.
+    high_water : int
+        Messages kept for a peer that does not keep up.
     """
     sock = context.socket(kind)
     sock.ipv6 = "[" in endpoint
-    sock.sndhwm = sock.rcvhwm = HIGH_WATER
+    sock.sndhwm = sock.rcvhwm = high_water
     if kind == zmq.XPUB:
         sock.setsockopt(zmq.XPUB_VERBOSE, 1)  # tell of every joiner, not of each topic's first
         sock.setsockopt(zmq.MAXMSGSIZE, _MAX_SUBSCRIPTION_BYTES)

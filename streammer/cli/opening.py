@@ -9,10 +9,7 @@ from streammer.config.run import FeedOptions, JsonlOptions, ModelOptions, RunCon
 if TYPE_CHECKING:
     from streammer.sources.open import Feed
 
-__all__ = ["Opening", "logs_of", "model_names", "opening_of"]
-
-Opening = "Feed | InputError"
-"""A source that is not open, or why there is none."""
+__all__ = ["logs_of", "model_names", "opening_of", "resolved"]
 
 
 def opening_of(feed: FeedOptions, folder: Path) -> "Feed":
@@ -28,7 +25,7 @@ def opening_of(feed: FeedOptions, folder: Path) -> "Feed":
     from streammer.sources.open import open_feed
 
     return open_feed(
-        _resolved(undash(feed.source), folder),
+        resolved(undash(feed.source), folder),
         pace=feed.pace,
         wait=feed.wait,
         format=feed.format,
@@ -54,7 +51,8 @@ def logs_of(config: RunConfig) -> list[tuple[Path, str | None]]:
     ]
 
 
-def _resolved(source: str, folder: Path) -> str:
+def resolved(source: str, folder: Path) -> str:
+    """Return a source whose path starts where it is meant to."""
     from streammer.sources.open import kind_of
 
     if folder == Path():

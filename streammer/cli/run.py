@@ -1,5 +1,6 @@
 """`streammer run`: many inputs in one process, as a file says."""
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from streammer.cli.messages import complain, inform
-from streammer.cli.opening import model_names, opening_of
+from streammer.cli.opening import model_names, opening_of, resolved
 from streammer.cli.options import option
 from streammer.cli.plugged import load_plugs
 from streammer.cli.reload import Reloader
@@ -115,17 +116,15 @@ def _find_sources(config: RunConfig) -> None:
 def _check(config: RunConfig, file: Path) -> int:
     """Say what keeps a run from starting, or that nothing does."""
     from streammer.inference.loading import load_models
+    from streammer.sources.open import kind_of
 
     with ending("interrupted", 130):
         load_models(model_names(config.model, config.folder), device=config.model.device)
     missing = 0
     for k, feed in enumerate(config.feeds):
-        try:
-            opening_of(feed, config.folder)
-        except InputError as error:
+        source = resolved(feed.source, config.folder)
+        if kind_of(source) == "file" and not os.path.exists(source):
             missing += 1
-            complain(f"{config.place(k)}: {feed.name}: {error}")
-    inform(
-        f"{file}: {len(config.feeds)} feeds, {len(config.feeds) - missing} of them usable as named"
-    )
+            complain(f"{config.place(k)}: {feed.name}: {source} does not exist: check the path")
+    inform(f"{file}: {len(config.feeds)} feeds, {missing} of them with files that are not there")
     return InputError.exit_code if missing else 0

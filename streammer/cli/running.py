@@ -15,6 +15,7 @@ from streammer.config.run import RunConfig
 from streammer.config.stream import StreamConfig
 from streammer.errors import InputError, OutputError, StreammerError
 from streammer.estimate import MoodEstimate
+from streammer.system.descriptors import check_descriptors
 from streammer.system.signals import ending, stopping
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Run", "run_config"]
 
 EXIT_BUG = StreammerError.exit_code
+
+DESCRIPTORS_A_FEED = 3
+"""What a source takes: a file, the pipes of a process that reads a device."""
 
 
 def run_config(
@@ -58,6 +62,7 @@ def run_config(
             device=config.model.device,
             streams=len(config.feeds),
         )
+    check_descriptors(DESCRIPTORS_A_FEED * len(config.feeds))  # before anything is opened
     stop = Stop()
     live = config.live
     publishes = config.bus.publish and (live or config.bus.bind is not None)
@@ -69,7 +74,13 @@ def run_config(
         publisher = None
         if publishes:
             publisher = stack.enter_context(
-                bound(config.bus.endpoint, insecure=config.bus.insecure, wait=wait, stop=stop)
+                bound(
+                    config.bus.endpoint,
+                    insecure=config.bus.insecure,
+                    wait=wait,
+                    stop=stop,
+                    streams=len(config.feeds),
+                )
             )
         plugged = stack.enter_context(
             PluggedTables(None if publisher is None else publisher.endpoint)
@@ -104,6 +115,7 @@ class Run:
         from streammer.engine.intake import Pooled, Pulled
         from streammer.engine.loop import Loop
         from streammer.engine.summary import Summary
+        from streammer.sources.shared import SharedSources
 
         self.config = config
         self.models = models
@@ -112,6 +124,7 @@ class Run:
         self.publisher = publisher
         self._stop = stop
         self._clock = SystemClock()
+        self._shared = SharedSources(self._clock)
         self._feeds: dict[str, Feed] = {}
         self._failures: dict[str, Exception] = {}
         self._summary = Summary()
@@ -144,6 +157,7 @@ class Run:
     def join(self, stream: StreamConfig) -> None:
         """Begin a feed."""
         from streammer.engine.feed import Feed
+        from streammer.sources.open import kind_of
 
         self._failures.pop(stream.name, None)
         if stream.name not in self.config.names:
@@ -154,7 +168,11 @@ class Run:
         except InputError as error:
             self._fail(stream.name, error)
             return
-        feed = Feed(opening.source, stream, self.models, live=self.config.live, clock=self._clock)
+        source = opening.source
+        if self.config.shares and kind_of(options.source) in ("device", "url"):
+            key = options.source, options.wait
+            source = self._shared.source(key, lambda: opening.source)
+        feed = Feed(source, stream, self.models, live=self.config.live, clock=self._clock)
         feed.dropped_lines = lambda: self.outputs.dropped_lines
         self._feeds[stream.name] = feed
         self.loop.join(feed)

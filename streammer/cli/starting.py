@@ -47,7 +47,9 @@ class Stop:
 
 
 @contextmanager
-def bound(endpoint: str, *, insecure: bool, wait: bool, stop: Stop) -> Iterator["Publisher"]:
+def bound(
+    endpoint: str, *, insecure: bool, wait: bool, stop: Stop, streams: int = 1
+) -> Iterator["Publisher"]:
     """Publish on an endpoint while the block runs.
 
     Parameters
@@ -59,12 +61,14 @@ def bound(endpoint: str, *, insecure: bool, wait: bool, stop: Stop) -> Iterator[
         Try again as long as it cannot be bound.
     stop : Stop
         Ends the waiting.
+    streams : int
+        How many are published.
     """
     from streammer.bus import Publisher
     from streammer.bus.endpoint import check_endpoint
 
     def bind() -> Publisher:
-        return Publisher(endpoint, insecure=insecure)
+        return Publisher(endpoint, insecure=insecure, streams=streams)
 
     if wait:
         check_endpoint(endpoint, insecure=insecure, bind=True)  # what waiting does not mend

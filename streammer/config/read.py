@@ -151,7 +151,9 @@ class _Tables:
         if bridges and not bus.publish:
             self._checker.problem(("bus", "publish"), "is false, but bridges follow the bus: true")
         try:
-            config = RunConfig(feeds, bus, model, outputs, bridges, folder, self._place)
+            config = RunConfig(
+                feeds, bus, model, outputs, bridges, folder, shares=True, place=self._place
+            )
         except UsageError as error:
             self._checker.problem(("feeds",), str(error), whole=True)
             return None

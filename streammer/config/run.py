@@ -197,6 +197,8 @@ class RunConfig:
         An output of no registry is a `JsonlOptions`.
     folder : Path
         What relative paths start at.
+    shares : bool
+        Whether feeds that name one device or URL hear one and the same source.
     place : callable
         Says where a feed stands in the file, by its number from 0.
     """
@@ -207,6 +209,7 @@ class RunConfig:
     outputs: tuple[Plugged, ...] = ()
     bridges: tuple[Plugged, ...] = ()
     folder: Path = Path()
+    shares: bool = False
     place: Callable[[int], str] = field(default=lambda k: f"feed {k + 1}", compare=False)
 
     def __post_init__(self) -> None:
