@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from streammer.cli.messages import complain, inform
+from streammer.cli.messages import complain
 from streammer.cli.opening import model_names, opening_of, resolved
 from streammer.cli.options import option
 from streammer.cli.plugged import load_plugs
@@ -126,5 +126,6 @@ def _check(config: RunConfig, file: Path) -> int:
         if kind_of(source) == "file" and not os.path.exists(source):
             missing += 1
             complain(f"{config.place(k)}: {feed.name}: {source} does not exist: check the path")
-    inform(f"{file}: {len(config.feeds)} feeds, {missing} of them with files that are not there")
+    lacking = f", {missing} of them with a file that is not there" if missing else ""
+    print(f"{file}: {len(config.feeds)} feeds{lacking}")
     return InputError.exit_code if missing else 0

@@ -12,6 +12,7 @@ from bus_parts import arrived, estimate, status, until
 from streammer.bus import Publisher, Subscriber, sockets
 from streammer.bus.publisher import RESEND_GAP_S
 from streammer.bus.sockets import HIGH_WATER
+from streammer.bus.streams import Streams
 from streammer.bus.wire import WireError, encode
 from streammer.clock import FakeClock
 from streammer.errors import NetworkError
@@ -277,3 +278,20 @@ def test_what_subscribers_send_upstream_is_ignored(bus):
         bus.publish(estimate(4))
         with Subscriber(bus.endpoint) as moods:
             assert arrived(moods).seq == 4
+
+
+def test_a_burst_of_many_streams_reaches_who_takes_them_all():
+    with (
+        Publisher("tcp://127.0.0.1:0", streams=300) as publisher,
+        Streams(publisher.endpoint) as streams,
+    ):
+        publisher.publish(estimate(0, stream="first"))
+        assert until(lambda: streams.read(0.1) or streams.following, 30.0)
+        for burst in range(1, 4):
+            for k in range(300):
+                publisher.publish(estimate(burst, stream=f"s{k}"))
+            heard = []
+            deadline = time.monotonic() + 30.0
+            while len(heard) < 300 and time.monotonic() < deadline:
+                heard += streams.read(0.2)
+            assert len(heard) == 300

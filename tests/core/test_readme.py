@@ -193,8 +193,8 @@ def test_links_lead_somewhere():
 
 
 HEADINGS = [
-    "Install", "Quick start", "Python API", "Command line", "Output format", "Latency",
-    "Accuracy", "Train your own", "Troubleshooting", "Where to go next", "Licence",
+    "Install", "Quick start", "Python API", "Command line", "Many inputs", "Output format",
+    "Latency", "Accuracy", "Train your own", "Troubleshooting", "Where to go next", "Licence",
 ]  # fmt: skip
 
 

@@ -1,15 +1,17 @@
 """The file of a run: what is wrong is said with file, line and key; who is stronger than whom."""
 
+import re
 import time
 from pathlib import Path
 
 import pytest
 
+from streammer.cli.plugged import load_plugs
 from streammer.config.check import Checker
 from streammer.config.example import example_run
 from streammer.config.fields import fields_of
 from streammer.config.lines import find_lines
-from streammer.config.plugs import BRIDGES
+from streammer.config.plugs import BRIDGES, OUTPUTS
 from streammer.config.read import RunFileError, parse_run, read_run
 from streammer.config.run import (
     MAX_FEEDS,
@@ -253,3 +255,23 @@ def test_a_rule_between_keys_is_said_at_its_table():
     assert checker.table({"low": 2}, Pair, ("x",)) is None
     assert checker.problems == ["here: low is over high"]
     assert checker.table({"low": 0.5}, Pair, ("x",)) == Pair(low=0.5)
+
+
+def test_the_files_that_the_page_shows_are_accepted():
+    load_plugs()
+    page = (Path(__file__).parents[2] / "docs" / "howto-venue.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(shown) == 2
+    whole, pipe = (parse_run(text, FILE) for text in shown)
+    assert whole.names == ("stage", "bar", "radio", "foyer")
+    assert {plugged.kind for plugged in (*whole.outputs, *whole.bridges)} == {"jsonl", "osc"}
+    assert pipe.feeds[0].rate == 48000
+
+
+def test_the_example_shows_every_kind_that_there_is_and_each_is_accepted():
+    load_plugs()
+    text = example_run()
+    assert BRIDGES.kinds
+    for kind in (*BRIDGES.kinds, *OUTPUTS.kinds):
+        assert f'# kind = "{kind}"' in text
+    assert parse_run(text, FILE).bridges == ()
