@@ -9,33 +9,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from streammer.bridges.artnet import Artnet, ArtnetOptions
 from streammer.bridges.inbox import following
-from streammer.bridges.midi import Midi, MidiOptions
-from streammer.bridges.mqtt import Mqtt, MqttOptions
+from streammer.bridges.kinds import KINDS, make_bridges
 from streammer.bridges.options import Shaping
-from streammer.bridges.osc import Osc, OscOptions
-from streammer.bridges.outlet import Bridge
 from streammer.bridges.runner import Runner, Source
-from streammer.bridges.sacn import Sacn, SacnOptions
-from streammer.bridges.wled import WledOptions, wled_bridges
 from streammer.clock import SystemClock
 from streammer.config.plugs import BRIDGES, Where
 from streammer.errors import StreammerError, UsageError
 
-__all__ = ["KINDS", "RunningBridges"]
-
-Make = Callable[[Any, Sequence[str]], Sequence[Bridge]]
-
-KINDS: dict[str, tuple[type[Shaping], bool, Make]] = {
-    "osc": (OscOptions, True, lambda options, _: [Osc(options)]),
-    "sacn": (SacnOptions, False, lambda options, _: [Sacn(options)]),
-    "artnet": (ArtnetOptions, False, lambda options, _: [Artnet(options)]),
-    "mqtt": (MqttOptions, True, lambda options, streams: [Mqtt(options, streams)]),
-    "midi": (MidiOptions, False, lambda options, _: [Midi(options)]),
-    "wled": (WledOptions, False, lambda options, _: wled_bridges(options)),
-}
-"""Each kind with its options, whether it takes several streams, and what makes its bridges."""
+__all__ = ["RunningBridges"]
 
 _CLOSE_S = 2.0
 """How long the end of a bridge is waited for [s]: it says its last words in a writer's thread."""
@@ -88,14 +70,7 @@ class RunningBridges:
 
 
 def _start(kind: str) -> Callable[[Any, Where], RunningBridges]:
-    _, several, make = KINDS[kind]
-
     def start(options: Any, where: Where) -> RunningBridges:
-        if not several and len(where.streams) > 1:
-            raise UsageError(
-                f'it follows one feed: give it feed = "{where.streams[0]}", or another of '
-                f"{', '.join(where.streams[:8])}"
-            )
         paths = {
             field.name: where.folder / value
             for field in dataclasses.fields(options)
@@ -103,7 +78,7 @@ def _start(kind: str) -> Callable[[Any, Where], RunningBridges]:
         }
         options = dataclasses.replace(options, **paths)
         try:
-            runner = Runner(options, make(options, where.streams))
+            runner = Runner(options, make_bridges(kind, options, where.streams))
         except UsageError as error:
             raise UsageError(_as_keys(str(error))) from error
         return RunningBridges(kind, runner, where.endpoint, where.streams)
@@ -141,4 +116,4 @@ def _table(options: type[Shaping]) -> type[Any]:
 
 
 for _kind in KINDS:
-    BRIDGES.register(_kind, _table(KINDS[_kind][0]), _start(_kind))
+    BRIDGES.register(_kind, _table(KINDS[_kind].options), _start(_kind))

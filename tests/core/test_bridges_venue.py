@@ -9,7 +9,8 @@ import pytest
 from bridge_parts import mood
 from pythonosc.osc_bundle import OscBundle
 
-from streammer.bridges import venue
+from streammer.bridges import mqtt, venue  # noqa: F401 - venue registers the kinds
+from streammer.bridges.kinds import KINDS
 from streammer.bridges.outlet import Refused
 from streammer.bus import Publisher
 from streammer.cli.bridge_help import BRIDGES as SHOWN
@@ -33,8 +34,8 @@ def problem(tables):
 
 
 def test_every_bridge_of_the_command_line_is_a_kind_of_table():
-    assert set(SHOWN) == set(venue.KINDS)
-    assert set(venue.KINDS) <= set(BRIDGES.kinds)
+    assert set(SHOWN) == set(KINDS)
+    assert set(KINDS) <= set(BRIDGES.kinds)
 
 
 def test_a_table_has_the_options_of_the_command_and_their_defaults():
@@ -57,16 +58,16 @@ def test_what_is_wrong_is_said_with_its_line_and_in_the_words_of_the_file():
 
 def test_the_example_shows_every_kind_and_what_its_keys_mean():
     text = example_run()
-    for kind in venue.KINDS:
+    for kind in KINDS:
         assert f'# kind = "{kind}"' in text
-    assert text.count("Everything is shown so much later [ms]") == len(venue.KINDS)
+    assert text.count("Everything is shown so much later [ms]") == len(KINDS)
     parse_run(text, Path("venue.toml"), environment={})
 
 
 def test_a_protocol_of_one_stream_asks_which_where_there_are_several(tmp_path):
     (table,) = parsed('[[bridges]]\nkind = "sacn"')
     where = Where("tcp://127.0.0.1:1", ("stage", "bar"), tmp_path)
-    with pytest.raises(UsageError, match='give it feed = "stage"'):
+    with pytest.raises(UsageError, match="follows one stream: name one of stage, bar"):
         BRIDGES["sacn"].start(table.options, where)
 
 
@@ -114,7 +115,7 @@ def test_a_receiver_that_refuses_is_a_line_and_the_run_goes_on(tmp_path, caplog,
     def refuse(self):
         raise Refused("the broker at x:1883 refuses (Not authorized)")
 
-    monkeypatch.setattr(venue.Mqtt, "open", refuse)
+    monkeypatch.setattr(mqtt.Mqtt, "open", refuse)
     (table,) = parsed('[[bridges]]\nkind = "mqtt"')
     with caplog.at_level(logging.WARNING):
         where = Where("tcp://127.0.0.1:1", ("stage",), tmp_path)
