@@ -160,9 +160,9 @@ def _latencies(endpoint: str, n: int) -> list[float]:
     with Publisher(endpoint) as bus, _receiver(bus.endpoint, epoch, bus) as receiver:
         for seq in range(1, WARM_UP + n + 1):
             sent[seq] = time.monotonic()
-            bus.publish(_estimate(epoch, seq))
+            bus.publish(estimate(epoch, seq))
             time.sleep(GAP_S)
-        bus.publish(_estimate(epoch, seq + 1, "ended"))
+        bus.publish(estimate(epoch, seq + 1, "ended"))
         seen = receiver()
     return [1000.0 * (seen[seq] - t) for seq, t in sent.items() if seq > WARM_UP and seq in seen]
 
@@ -176,7 +176,7 @@ def _bare_latencies(endpoint: str, n: int) -> list[float]:
         with _receiver(where, program=BARE_RECEIVER) as receiver:
             time.sleep(1.5)  # a bare socket does not tell when somebody has subscribed
             for seq in range(WARM_UP + n):
-                body = encode(_estimate(epoch, seq))
+                body = encode(estimate(epoch, seq))
                 sent[seq] = time.monotonic()
                 sock.send_multipart((b"mood/main", body))
                 time.sleep(GAP_S)
@@ -188,7 +188,7 @@ def _bare_latencies(endpoint: str, n: int) -> list[float]:
 def _joins(endpoint: str, n: int) -> list[float]:
     waits = []
     with Publisher(endpoint) as bus:
-        bus.publish(_estimate(new_epoch(SystemClock()), 0))
+        bus.publish(estimate(new_epoch(SystemClock()), 0))
         for _ in range(n):
             time.sleep(0.06)  # within 50 ms of another joiner, the resend would be held back
             begin = time.monotonic()
@@ -206,7 +206,7 @@ def _restarts(endpoint: str, n: int) -> list[float]:
         for _ in range(n):
             with Publisher(endpoint) as bus:
                 begin = time.monotonic()
-                bus.publish(_estimate(new_epoch(SystemClock()), 0))
+                bus.publish(estimate(new_epoch(SystemClock()), 0))
                 if moods.read(5.0) is not None:
                     waits.append(1000.0 * (time.monotonic() - begin))
             moods.read(0.6)
@@ -217,7 +217,7 @@ def _publish_calls(n: int) -> list[float]:
     epoch, waits = new_epoch(SystemClock()), []
     with Publisher("tcp://127.0.0.1:0") as bus:
         for seq in range(n + WARM_UP):
-            mood = _estimate(epoch, seq)
+            mood = estimate(epoch, seq)
             begin = time.monotonic()
             bus.publish(mood)
             waits.append(1000.0 * (time.monotonic() - begin))
@@ -238,7 +238,7 @@ def _receiver(
     )
     assert process.stdout is not None
     if bus is not None:
-        bus.publish(_estimate(epoch, 0))
+        bus.publish(estimate(epoch, 0))
         assert process.stdout.readline() == "on\n"
     try:
         yield lambda: {int(k): t for k, t in json.loads(_last_line(process)).items()}
@@ -302,7 +302,7 @@ def _blocks_that_complete(y: np.ndarray, sr: int, models: Any) -> list[int]:
     return [len(source.stamps) - 1 for _ in engine.estimates()]
 
 
-def _estimate(epoch: str, seq: int, state: Any = "live") -> MoodEstimate:
+def estimate(epoch: str, seq: int, state: Any = "live") -> MoodEstimate:
     now = time.time()
     return MoodEstimate(
         stream="main",
