@@ -83,7 +83,7 @@ class Tab:
 
     def wait(self, expression, argument=None):
         """Wait until a JavaScript expression of one argument is true."""
-        return self.page.wait_for_function(f"x => {expression}", arg=argument, timeout=30_000)
+        return self.page.wait_for_function(f"x => {expression}", arg=argument, timeout=30_000, polling=50)
 
     def wait_for_text(self, element, text):
         """Wait until an element says something."""
@@ -97,7 +97,8 @@ class Tab:
 def chromium():
     """Yield a browser; skip where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         pytest.skip("chromium is not installed (apt install chromium)")
     with playwright.sync_playwright() as driver:
