@@ -83,7 +83,9 @@ class Tab:
 
     def wait(self, expression, argument=None):
         """Wait until a JavaScript expression of one argument is true."""
-        return self.page.wait_for_function(f"x => {expression}", arg=argument, timeout=30_000, polling=50)
+        return self.page.wait_for_function(
+            f"x => {expression}", arg=argument, timeout=30_000, polling=50
+        )
 
     def wait_for_text(self, element, text):
         """Wait until an element says something."""
