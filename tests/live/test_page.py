@@ -5,6 +5,7 @@ import csv
 import io
 import struct
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,7 @@ def test_a_page_that_is_opened_late_draws_what_came_before(browser, bus_and_serv
     bus, server = bus_and_server
     with opened(browser, server.address) as early:
         for k in range(6):
-            said(early, bus, 2 * k + 1)
+            said(early, bus, 2 * k + 1, t_publish=time.time() - 10.0 + k)
         with opened(browser, server.address) as late:
             late.wait_for_text("word", "calm")
             late.wait("""(() => {
