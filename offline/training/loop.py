@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -29,6 +30,7 @@ from streammer.errors import UsageError
 
 __all__ = [
     "Fitted",
+    "check_device",
     "fit_network",
     "load_weights",
     "makers_of",
@@ -192,6 +194,29 @@ def on_gpu(part: TrainingPart) -> bool:
     return part.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
 
 
+def check_device(part: TrainingPart) -> None:
+    """Refuse a device, a number of them or a precision that is not to be had here.
+
+    Raises
+    ------
+    UsageError
+        Says which, before anything is computed or thrown away.
+    """
+    precision_of(part)
+    try:
+        with _quiet():
+            pl.Trainer(
+                accelerator=part.accelerator, devices=part.devices, logger=False,
+                enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            )  # fmt: skip
+    except (MisconfigurationException, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(
+            f"training.accelerator = {part.accelerator}, training.devices = {part.devices}: not to "
+            f"be had here ({reason})"
+        ) from error
+
+
 def makers_of(part: TrainingPart, workers: int) -> int:
     """Return how many processes make batches: none on a CPU, whose time they would take."""
     return workers if on_gpu(part) else 0
@@ -229,7 +254,7 @@ def _trainer(
     if part.average:
         callbacks.append(WeightAverage(part.average))
     callbacks.append(keep)
-    if part.patience:
+    if part.patience and validated:
         callbacks.append(
             EarlyStopping("val_loss", patience=part.patience, check_on_train_epoch_end=True)
         )

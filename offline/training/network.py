@@ -7,7 +7,7 @@ from torch import nn
 
 from offline.datasets import Dataset
 from offline.runs import Run
-from offline.training.loop import load_weights, makers_of, on_gpu, train_network
+from offline.training.loop import check_device, load_weights, makers_of, on_gpu, train_network
 from offline.training.system import System, Trainable, TrainingData
 
 __all__ = ["NetworkSystem"]
@@ -29,6 +29,10 @@ class NetworkSystem(System, Trainable):
         InputError
             There is nothing to train or validate on.
         """
+
+    def check(self) -> None:
+        """Refuse a device or precision that is not to be had here."""
+        check_device(self.recipe.training)
 
     def fit(
         self, run: Run, dataset: Dataset, *, workers: int = 1, show: bool = True

@@ -90,6 +90,15 @@ class System(ABC):
     ) -> Predictions:  # fmt: skip
         """Predict songs with a fitted run."""
 
+    def check(self) -> None:  # noqa: B027
+        """Refuse what cannot be fitted here, before anything is computed or thrown away.
+
+        Raises
+        ------
+        UsageError
+            Says what, and what to do.
+        """
+
     def features(self, dataset: Dataset) -> tuple[list[Path], list[FrontEndSpec]]:
         """Return the files that it takes features of, and the front ends."""
         paths = [clip.path for song in dataset for clip in song.clips]

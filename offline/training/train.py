@@ -60,11 +60,13 @@ def train(
     InputError
         The data set has nothing to train or validate on.
     """
+    system = recipe.kind.make(recipe)
+    system.check()
     run = make_run(recipe, data, dataset, cache, runs, fresh=fresh and is_main_process(), name=name)
     if run.fitted:
         say(f"{run.path}: already trained; use --fresh to start anew")
         return run
-    fitted = recipe.kind.make(recipe).fit(run, dataset, workers=workers, show=show)
+    fitted = system.fit(run, dataset, workers=workers, show=show)
     if is_main_process():
         write_json(run.path / FITTED, fitted)
         say(f"{run.path}: trained ({_line(fitted)})")

@@ -113,6 +113,14 @@ def test_a_step_is_no_longer_than_the_gradient_is_allowed_to_be(tmp_path):
     assert moved[0.0] > 0.05
 
 
+def test_nothing_stops_early_where_the_last_weights_are_kept(tmp_path):
+    training = {"lr": 5.0, "epochs": 30, "patience": 1, "optimiser": "sgd"}
+    stopped, _ = fit_toy(tmp_path / "best", **training)
+    whole, _ = fit_toy(tmp_path / "last", keep="last", **training)
+    assert stopped.facts["epochs"] < 30
+    assert whole.facts["epochs"] == 30
+
+
 def test_without_a_validation_side_the_last_weights_are_kept(tmp_path):
     fitted, rows = fit_toy(tmp_path, validation=False, patience=2)
     assert fitted.facts["best"] == "last.ckpt"

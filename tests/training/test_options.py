@@ -4,6 +4,7 @@ import inspect
 import tomllib
 
 import pytest
+import torch
 
 from models.audio.sequence import ChromaLstm, StackedCrnn
 from models.audio.spectral import SpectralNet
@@ -236,6 +237,32 @@ def test_fresh_throws_the_earlier_run_away(name, place, capsys):
     assert main([*args, "--seed", "4", "--fresh"]) == 0
     assert not (run / "left over").exists()
     assert recipe_of_run(run).training.seed == 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["--precision", "16-mixed"], "needs a GPU"),
+        (["--accelerator", "gpu"], "accelerator = gpu"),
+        (["--accelerator", "abacus"], "accelerator = abacus"),
+        (["--devices", "0", "--accelerator", "cpu"], "devices = 0"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused_before_a_run_is_thrown_away(
+    asked, says, place, capsys, monkeypatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    run = place / "kept" / "run"
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.json").write_text("{}")
+    args = ["train", "chroma-lstm", "--data", str(place / "data"), "--runs", str(run.parent),
+            "--name", "run", "--fresh"]  # fmt: skip
+    assert main([*args, *asked]) == 2
+    errors = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error")]
+    assert len(errors) == 1
+    assert says in errors[0]
+    assert (run / "config.json").exists()
 
 
 def test_a_live_run_is_begun_anew_gone_on_with_or_refused(tmp_path):

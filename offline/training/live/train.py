@@ -32,7 +32,7 @@ from offline.training.live.run import (
     selected,
 )
 from offline.training.live.system import MoodSystem, check_weights
-from offline.training.loop import fit_network, makers_of, on_gpu, train_network
+from offline.training.loop import check_device, fit_network, makers_of, on_gpu, train_network
 from streammer.errors import UsageError
 
 __all__ = ["train_live"]
@@ -70,6 +70,7 @@ def train_live(
     """
     plan = mood_plan(recipe)
     check_weights(recipe)
+    check_device(recipe.training)
     selected(recipe, LiveData())  # refuses folds that there are not, before anything is written
     begin_run(run, recipe, root, cache, fresh=fresh)
     kept = FeatureCache(cache)
