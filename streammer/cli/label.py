@@ -11,7 +11,9 @@ import msgspec
 from cyclopts import Parameter
 
 from streammer.cli.messages import complain, inform, is_quiet, undash
+from streammer.cli.options import option
 from streammer.config import StreamConfig, parse_select
+from streammer.config.run import FeedOptions, ModelOptions
 from streammer.errors import InputError, UsageError
 from streammer.system.signals import (
     EXIT_INTERRUPTED,
@@ -36,10 +38,11 @@ def label(
     out: Path | None = None,
     steps: Annotated[bool, Parameter(negative=())] = False,
     resume: Annotated[bool, Parameter(negative=())] = False,
-    model: Annotated[list[str] | None, Parameter(negative=())] = None,
-    select: str | None = None,
-    silence: float = -70.0,
-    smoothing: float = 0.0,
+    model: Annotated[list[str] | None, option(ModelOptions, "name", "MODEL", flag=True)] = None,
+    select: Annotated[str | None, option(FeedOptions, "select")] = None,
+    gain: Annotated[float, option(FeedOptions, "gain_db")] = 0.0,
+    silence: Annotated[float, option(FeedOptions, "silence_dbfs")] = -70.0,
+    smoothing: Annotated[float, option(ModelOptions, "smoothing_s")] = 0.0,
     jobs: int | None = None,
 ) -> int:
     """Label files or folders, as fast as possible over the cores.
@@ -55,14 +58,6 @@ def label(
     resume
         Go on with the table of an interrupted or killed run: files that are done are not done
         again. Give the same options as then.
-    model
-        Name or path; give it twice to combine two.
-    select
-        Channels to average, from 1, such as 3,4; default all.
-    silence
-        Sound under this level is silence [dBFS].
-    smoothing
-        Time constant of output smoothing [s].
     jobs
         Processes; default one a core.
     """
@@ -75,6 +70,7 @@ def label(
         select=None if select is None else parse_select(select),
         silence_dbfs=silence,
         smoothing_s=smoothing,
+        gain_db=gain,
     )
     if any(undash(path) == "-" for path in paths):
         raise UsageError("label takes files and folders: pipe into streammer listen - instead")
