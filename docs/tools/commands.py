@@ -25,10 +25,11 @@ def _help(*command):
 
 def help_page():
     """Return the page: the help of each command."""
+    from streammer.cli.bridge_help import BRIDGES
     from streammer.cli.commands import COMMANDS
 
     page = INTRODUCTION
-    for name in ("", *COMMANDS):
+    for name in ("", *COMMANDS, *(f"bridge {protocol}" for protocol in BRIDGES)):
         page += f"## streammer {name}".rstrip() + f"\n\n```text\n{_help(*name.split())}\n```\n\n"
     return page
 

@@ -37,9 +37,10 @@ class Datagrams:
     def open(self) -> None:
         """Look the host up and connect."""
         self.close()
-        family, kind, protocol, _, place = socket.getaddrinfo(*self._place, type=socket.SOCK_DGRAM)[
-            0
-        ]
+        found = socket.getaddrinfo(*self._place, type=socket.SOCK_DGRAM)
+        # Most visuals and nodes listen on IPv4 alone, and localhost is mostly IPv6 first.
+        found.sort(key=lambda each: each[0] != socket.AF_INET)
+        family, kind, protocol, _, place = found[0]
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)

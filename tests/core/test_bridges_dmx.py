@@ -278,11 +278,8 @@ def test_a_packet_of_artnet_is_that_of_the_specification():
     assert all(d[18:] == bytes(512) for d in wire.datagrams[-3:])
 
 
-def test_a_broadcast_and_a_multicast_can_be_sent_and_nobody_need_be_there():
-    for bridge in (
-        Artnet(ArtnetOptions(host="127.255.255.255")),
-        Sacn(SacnOptions(host="localhost")),
-    ):
+def test_packets_can_be_sent_though_nobody_is_there():
+    for bridge in (Artnet(ArtnetOptions(host="localhost")), Sacn(SacnOptions(host="localhost"))):
         try:
             bridge.open()
             bridge.send({"main": frame_at(0, 0)})

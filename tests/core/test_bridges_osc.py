@@ -75,6 +75,17 @@ def test_what_a_stream_does_not_have_is_left_out_and_rest_has_no_quadrant(receiv
     assert got["/mood/main/state"] == ["stale"]
 
 
+def test_a_name_with_addresses_of_both_kinds_means_the_older_one(receiver, monkeypatch):
+    port = receiver.getsockname()[1]
+    both = [
+        (socket.AF_INET6, socket.SOCK_DGRAM, 17, "", ("::1", port, 0, 0)),
+        (socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("127.0.0.1", port)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [*both])
+    (got,) = sent(receiver, {"main": frame_of(mood(0, 0))}, host="localhost")
+    assert "/mood/main/active" in got
+
+
 @pytest.mark.parametrize(
     "changes", [{"port": 0}, {"port": 70000}, {"host": ""}, {"host": "a:b"}, {"prefix": "mood"}]
 )

@@ -63,7 +63,8 @@ def test_the_api_is_that_of_the_docstrings(site):
 
 def test_the_page_of_commands_has_what_help_says(site):
     commands = page(site, "commands.html")
-    for name in ("listen", "watch", "label", "devices", "models", "doctor"):
+    names = ("listen", "watch", "label", "devices", "models", "doctor", "bridge", "bridge osc")
+    for name in names:
         assert f"Usage: streammer {name}" in commands, name
     assert "--jsonl" in commands
 
