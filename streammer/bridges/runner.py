@@ -1,5 +1,6 @@
 """The one runner of all bridges: it follows the bus and keeps the frame clock."""
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -16,6 +17,12 @@ __all__ = ["Runner"]
 
 _FRAMES_WAITING = 2
 """What a receiver that does not keep up is behind at most; older frames are dropped."""
+
+
+_ABSENT_S = 3.0
+"""From the start, so long nothing is said of a stream that does not come [s]."""
+
+_log = logging.getLogger("streammer.bridges")
 
 
 class Source(Protocol):
@@ -50,6 +57,7 @@ class Runner:
         self._clock = clock or SystemClock()
         self._stopped = threading.Event()
         self._outlets = [Outlet(bridge, self._clock) for bridge in bridges]
+        self._absent: set[str] = set()
         self.frames = self.skipped = 0
 
     def stop(self) -> None:
@@ -94,9 +102,9 @@ class Runner:
                 return
             frames: dict[str, Frame] = {}
             for name, source in sources.items():
-                states[name], frames[name] = shape(
-                    self._options, states[name], source.take(), since + tick * period_s
-                )
+                now = since + tick * period_s
+                states[name], frames[name] = shape(self._options, states[name], source.take(), now)
+                self._tell(name, frames[name].state, now - since)
             for writer in writers:
                 writer.put(frames)
             self.frames += 1
@@ -106,6 +114,16 @@ class Runner:
             due = since + tick * period_s
             if self._clock.wait(self._stopped, due - self._clock.monotonic()):
                 return
+
+    def _tell(self, name: str, state: str, after_s: float) -> None:
+        """Say when nothing of a stream comes, and when it comes again."""
+        absent = state == "stale" and after_s >= _ABSENT_S
+        if absent and name not in self._absent:
+            self._absent.add(name)
+            _log.info("no estimate of %s comes: is its publisher running?", name)
+        elif state != "stale" and name in self._absent:
+            self._absent.remove(name)
+            _log.info("stream %s is received", name)
 
     def summary(self) -> str:
         """Return one line: what was sent."""

@@ -134,6 +134,26 @@ def test_a_receiver_that_takes_nothing_holds_up_neither_the_clock_nor_another():
     stuck.may_send.set()
 
 
+def test_a_stream_that_does_not_come_is_said_once_and_so_is_its_coming(caplog):
+    class Late:
+        def __init__(self, clock):
+            self.clock = clock
+
+        def take(self):
+            now = self.clock.monotonic()
+            return [Received(now, mood(0, 0))] if 110.0 <= now < 120.0 else []
+
+    clock = FakeClock()
+    with caplog.at_level(logging.INFO, "streammer.bridges"):
+        Runner(Shaping(rate=5), [], clock).run({"bar": Late(clock)}, count=200)
+    assert [r.getMessage() for r in caplog.records] == [
+        "no estimate of bar comes: is its publisher running?",
+        "stream bar is received",
+        "no estimate of bar comes: is its publisher running?",
+    ]
+    assert {r.levelno for r in caplog.records} == {logging.INFO}  # --quiet says nothing of it
+
+
 def outlet_of(bridge):
     clock = FakeClock()
     return Outlet(bridge, clock), clock
