@@ -1,7 +1,6 @@
 """`streammer watch`: follow a stream of the bus from another terminal or program."""
 
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Annotated
 
@@ -12,16 +11,14 @@ from streammer.bus.streams import Streams
 from streammer.cli.messages import inform
 from streammer.cli.outputs import Outputs
 from streammer.cli.watch_all import AllWatcher
-from streammer.clock import Clock, SystemClock
+from streammer.cli.watching import POLL_S, Watching
+from streammer.clock import Clock
 from streammer.config import DEFAULT_ENDPOINT
 from streammer.errors import UsageError
 from streammer.estimate import MoodEstimate
 from streammer.system.signals import stopping
 
 __all__ = ["watch"]
-
-_POLL_S = 0.25
-"""How soon a signal, a closed pipe or a silent publisher is noticed [s]."""
 
 
 def watch(
@@ -85,7 +82,7 @@ def watch(
     return 0
 
 
-class Watcher:
+class Watcher(Watching):
     """Follow a subscriber and say what it receives, and when nothing comes.
 
     Parameters
@@ -96,43 +93,17 @@ class Watcher:
     """
 
     def __init__(self, moods: Subscriber, clock: Clock | None = None) -> None:
+        super().__init__(clock)
         self._moods = moods
-        self._clock = clock or SystemClock()
-        self._since = self._clock.monotonic()
         self._last: MoodEstimate | None = None
-        self._stopped = False
-        self.count = 0
 
-    def stop(self) -> None:
-        """End soon; may be called from a signal handler."""
-        self._stopped = True
-
-    def run(
-        self,
-        show: Callable[[MoodEstimate], None],
-        note: Callable[[str], None],
-        count: int | None = None,
-    ) -> None:
-        """Follow the stream until `stop`, or for `count` estimates.
-
-        Parameters
-        ----------
-        show : callable
-            Is given every estimate.
-        note : callable
-            Is given a line when nothing comes, and an empty one when the stream is back.
-        count : int, optional
-        """
-        said = ""
-        while not self._stopped and (count is None or self.count < count):
-            mood = self._moods.read(_POLL_S)
-            if mood is not None:
-                self._last, self.count = mood, self.count + 1
-                show(mood)
-            line = self._silence()
-            if line != said:
-                note(line)
-                said = line
+    def received(self) -> list[MoodEstimate]:
+        """Return the newest estimate, if one came soon."""
+        mood = self._moods.read(POLL_S)
+        if mood is None:
+            return []
+        self._last = mood
+        return [mood]
 
     def summary(self) -> str:
         """Return one line: what was received."""
@@ -142,11 +113,11 @@ class Watcher:
             state = "the stream has ended"
         return (
             f"{self.count} estimates of {moods.stream} in "
-            f"{self._clock.monotonic() - self._since:.1f} s, {moods.skipped} skipped, "
+            f"{self.seconds:.1f} s, {moods.skipped} skipped, "
             f"{moods.malformed} malformed messages; {state}"
         )
 
-    def _silence(self) -> str:
+    def silence(self) -> str:
         """Return why nothing comes, in words that stay the same while it lasts."""
         moods = self._moods
         if moods.ended:
