@@ -38,7 +38,7 @@ def step_features(step: StepInput, estimate: MoodEstimate) -> Features | None:
         return None
     spec = next((s for s in step.features if s.kind == "mel"), next(iter(step.features)))
     db = _pooled(_decibels(spec, step.features[spec]))
-    top = round(float(db.max()), 1)
+    top = round(float(np.max(db)), 1)
     floor = top - RANGE_DB
     cells = np.clip(np.rint((db - floor) * (255.0 / RANGE_DB)), 0, 255).astype(np.uint8)
     return Features(

@@ -241,7 +241,7 @@ class StreamPipeline:
         if self._columns is not None:
             samples = samples[:, self._columns]
         # Looking at both ends first is cheap, and NaN is within no bounds.
-        if not (samples.min() > -CLIP_AT and samples.max() < CLIP_AT):
+        if not (np.min(samples) > -CLIP_AT and np.max(samples) < CLIP_AT):
             samples, lost = clean(np.ascontiguousarray(samples, np.float32))
             self.nonfinite_samples += lost
             clipped = int(np.count_nonzero(np.abs(samples) >= CLIP_AT))
