@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from streammer import __version__
 from streammer.config import DEFAULT_ENDPOINT
-from streammer.errors import ModelError, StreammerError
+from streammer.errors import ModelError, StreammerError, UsageError
 
 __all__ = ["Finding", "doctor", "examine"]
 
@@ -183,6 +183,17 @@ def _files(what: str) -> Finding:
     return Finding(what, "works", f"{detail}; {', '.join(FORMATS)} decoded; {', '.join(CODECS)}")
 
 
+def _page(what: str) -> Finding:
+    from streammer.cli.page import load_page
+
+    try:
+        load_page()
+    except UsageError as error:
+        detail, _, mend = str(error).partition(": ")
+        return Finding(what, "absent", detail, mend)
+    return Finding(what, "works", "streammer dash --open")
+
+
 def _tables(what: str) -> Finding:
     try:
         import pyarrow
@@ -285,6 +296,7 @@ _EXAMINATIONS: dict[str, Callable[[str], Finding]] = {
     "audio files": _files,
     "URLs": _urls,
     "Parquet tables": _tables,
+    "browser page": _page,
     "lights and screens": _bridges,
     "microphone": _microphone,
     "GPU": _gpu,

@@ -170,8 +170,7 @@ $("card-close").onclick = () => $("card-dialog").close();
 $("mel-on").onclick = () => showMel($("mel-row").hidden);
 $("theme").onclick = () => {
   const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
+  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
   kept.set("theme", root.dataset.theme);
   recolour();
 };
