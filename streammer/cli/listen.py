@@ -1,5 +1,6 @@
 """`streammer listen`: estimate the mood of a source and publish it: a run of one feed."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +56,8 @@ def listen(
     wait
         At the start, wait for a device, URL or port that is not there yet: a line a minute.
     """
+    if not publish and bind == os.environ.get("STREAMMER_BIND"):
+        bind = None  # the command line is stronger
     if bind is not None and not publish:
         raise UsageError("--bind and --no-publish contradict each other: give one of them")
     feed = FeedOptions(

@@ -11,7 +11,7 @@ import soundfile
 from tests.core.tiny_model import build_tiny
 from tests.sounds import SR, make_song
 
-COMMANDS = ("listen", "watch", "label", "devices", "models", "doctor", "completion")
+COMMANDS = ("listen", "run", "watch", "label", "devices", "models", "doctor", "completion")
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +122,45 @@ def test_debug_shows_where_an_error_comes_from(streammer_cli):
     assert ran.code == 3
     assert "Traceback" in ran.err
     assert ran.lines[-1].startswith("streammer: nosuch.wav")
+
+
+def bound(monkeypatch, *tokens, **environment):
+    from streammer.cli.commands import build_app
+
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    _, arguments, _ = build_app().parse_args(list(tokens), exit_on_error=False, print_error=False)
+    return arguments.arguments
+
+
+def test_the_environment_sets_options_and_the_command_line_is_stronger(monkeypatch):
+    environment = {"STREAMMER_SILENCE": "-42", "STREAMMER_BIND": "tcp://127.0.0.1:1"}
+    for command in (("listen", "mic"), ("label", "music")):
+        assert bound(monkeypatch, *command, **environment)["silence"] == -42.0
+    given = bound(monkeypatch, "listen", "mic", "--silence", "-50", "--model", "small")
+    assert (given["silence"], given["bind"], given["model"]) == (
+        -50.0, "tcp://127.0.0.1:1", ["small"],
+    )  # fmt: skip
+    run = bound(
+        monkeypatch, "run", "venue.toml", STREAMMER_INSECURE="true", STREAMMER_MODEL="small"
+    )
+    assert (run["bind"], run["insecure"], run["model"]) == ("tcp://127.0.0.1:1", True, ["small"])
+    assert bound(monkeypatch, "run", "v.toml", "--bind", "ipc:///x")["bind"] == "ipc:///x"
+
+
+@pytest.mark.parametrize("command", ["listen", "run", "label"])
+def test_help_is_that_of_the_tables_of_a_run(command, streammer_cli):
+    from streammer.config.run import ModelOptions, help_of
+
+    said = " ".join(streammer_cli(command, "--help").out.replace("│", " ").split())
+    assert help_of(ModelOptions, "name") in said
+    assert "STREAMMER_SMOOTHING" in said
+
+
+def test_no_publish_is_stronger_than_an_endpoint_of_the_environment(streammer_cli, left_only):
+    there = {"STREAMMER_BIND": "tcp://127.0.0.1:1"}
+    arguments = ("listen", left_only, "--pace", "fast", "--no-publish")
+    assert streammer_cli(*arguments, env=there).code == 0
+    ran = streammer_cli(*arguments, "--bind", "tcp://127.0.0.1:2", env=there)
+    assert ran.code == 2
+    assert "contradict" in ran.err
