@@ -148,6 +148,7 @@ def listen(
     select: Sequence[int] | None = None,
     silence_dbfs: float = -70.0,
     smoothing_s: float = 0.0,
+    gain_db: float = 0.0,
     name: str = "main",
     bind: str | None = None,
     insecure: bool = False,
@@ -174,6 +175,8 @@ def listen(
         Sound under this level is silence [dBFS].
     smoothing_s : float
         Time constant of output smoothing [s]; 0 means none.
+    gain_db : float
+        What the sound is amplified by before it is heard [dB].
     name : str
         Name of the stream.
     bind : str, optional
@@ -215,6 +218,7 @@ def listen(
         select=None if select is None else tuple(select),
         silence_dbfs=silence_dbfs,
         smoothing_s=smoothing_s,
+        gain_db=gain_db,
     )
     named = str(source) if isinstance(source, Path) else source
     feed = open_feed(
@@ -234,6 +238,7 @@ def label(
     select: Sequence[int] | None = None,
     silence_dbfs: float = -70.0,
     smoothing_s: float = 0.0,
+    gain_db: float = 0.0,
     jobs: int = 1,
 ) -> Iterator[Row]:
     """Iterate over the mood of files, a dict a file (or a step), as `streammer label` writes it.
@@ -244,7 +249,7 @@ def label(
         Files, or folders that are searched for audio.
     steps : bool
         One row a step instead of one a file.
-    model, select, silence_dbfs, smoothing_s
+    model, select, silence_dbfs, smoothing_s, gain_db
         As in `listen`.
     jobs : int
         Processes. With more than one, guard your program by ``if __name__ == "__main__":``.
@@ -273,6 +278,7 @@ def label(
         select=None if select is None else tuple(select),
         silence_dbfs=silence_dbfs,
         smoothing_s=smoothing_s,
+        gain_db=gain_db,
     )
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     found = find_audio(given)
