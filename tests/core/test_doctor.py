@@ -37,7 +37,7 @@ def test_the_doctor_finds_what_works_and_says_how_to_mend_what_does_not(tmp_path
     rows = {row["what"]: row for row in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 0
     assert {"streammer", "packages", "default model", "models", "kernels", "audio files", "URLs",
-            "Parquet tables", "lights and screens", "microphone", "GPU", "bus",
+            "Parquet tables", "browser page", "lights and screens", "microphone", "GPU", "bus",
             "shell completion"} == set(rows)  # fmt: skip
     assert rows["default model"]["state"] == "works"
     assert rows["audio files"]["state"] == "works"
@@ -141,3 +141,10 @@ def test_the_doctor_names_the_completion_of_the_shell(shell, tmp_path, monkeypat
     file.touch()
     (works,) = [f for f in examine() if f.what == "shell completion"]
     assert works.state == "works"
+
+
+def test_the_doctor_says_how_to_get_the_page(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    (found,) = (f for f in examine() if f.what == "browser page")
+    assert found.state == "absent"
+    assert found.mend == "pip install 'streammer[dash]'"
