@@ -20,7 +20,8 @@ def check(path: Path, *, layout: str | None = None) -> None:
     path
         Folder of the data set.
     layout
-        deam, clips, emomusic, pmemo, 4q, mirex or vgmidi; recognised by default.
+        deam, clips, emomusic, pmemo, 4q, mirex, vgmidi, msd, bimodal, moodylyrics or emobank;
+        recognised by default.
 
     Examples
     --------
@@ -30,6 +31,28 @@ def check(path: Path, *, layout: str | None = None) -> None:
     from offline.datasets.check import check_dataset
 
     for line in check_dataset(path, layout):
+        print(line)
+
+
+@data_app.command
+def duplicates(path: Path, *, layout: str | None = None) -> None:
+    """Name the songs that stand twice (same artist and title), with their parts of the split.
+
+    Parameters
+    ----------
+    path
+        Folder of the data set.
+    layout
+        As of `data check`.
+
+    Examples
+    --------
+    python -m offline data duplicates ~/msd
+    """
+    from offline.datasets import load_dataset
+    from offline.datasets.coverage import duplicate_lines
+
+    for line in duplicate_lines(load_dataset(path, layout)):
         print(line)
 
 
@@ -115,7 +138,7 @@ def make(
     to
         Folder to write.
     layout
-        deam, clips, emomusic, pmemo, 4q or mirex.
+        deam, clips, emomusic, pmemo, 4q, mirex, vgmidi or msd.
 
     Examples
     --------

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from offline.datasets.deam import is_clips, is_official, load_clips, load_deam
 from offline.datasets.emomusic import is_emomusic, load_emomusic
 from offline.datasets.mirex import is_mirex, load_mirex
+from offline.datasets.msd import is_msd, load_msd
 from offline.datasets.panda4q import is_4q, load_4q
 from offline.datasets.pmemo import is_pmemo, load_pmemo
 from offline.datasets.song import Clip, Curve, Dataset, Findings, Scale, Song
@@ -41,6 +42,7 @@ LAYOUTS: dict[str, Layout] = {
     "4q": Layout(is_4q, load_4q, "panda_dataset_taffc_annotations.csv"),
     "mirex": Layout(is_mirex, load_mirex, "index.csv with id, cluster, category, artist, title"),
     "vgmidi": Layout(is_vgmidi, load_vgmidi, "vgmidi_labelled.csv and labelled/midi/"),
+    "msd": Layout(is_msd, load_msd, "train.csv, validation.csv, test.csv with MSD_track_id"),
     "clips": Layout(is_clips, load_clips, "labels/ and audio_30_40s/"),
 }
 """Layouts in the order in which they are tried."""

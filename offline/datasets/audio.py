@@ -20,7 +20,9 @@ AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".opus")
 _SEGMENT = re.compile(r"^(?P<song>.+)_(?P<start>\d+(?:\.\d+)?)s$")
 
 
-def find_audio(folder: Path, offset_s: float = 0.0, *, segments: bool = False) -> dict[str, list]:
+def find_audio(
+    folder: Path, offset_s: float = 0.0, *, segments: bool = False, nested: bool = False
+) -> dict[str, list]:
     """Audio files of a folder by song id (the stem), sorted.
 
     Parameters
@@ -31,11 +33,13 @@ def find_audio(folder: Path, offset_s: float = 0.0, *, segments: bool = False) -
         Song time of each file's first sample [s].
     segments : bool
         Stems are ``<song>_<start>s``; the start replaces `offset_s`.
+    nested : bool
+        Look into the folders of the folder too.
     """
     found: dict[str, list[Clip]] = {}
     if not folder.is_dir():
         return found
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.rglob("*") if nested else folder.iterdir()):
         if path.suffix.lower() not in AUDIO_SUFFIXES:
             continue
         song, start = path.stem, offset_s

@@ -8,6 +8,7 @@ import numpy as np
 from offline.datasets import Dataset, Song, load_dataset
 from offline.datasets.artists import artist_key
 from offline.datasets.audio import check_audio, duration_s
+from offline.datasets.coverage import coverage_lines, figures_from_parts
 from offline.datasets.folds import is_test58
 from streammer.errors import InputError
 
@@ -44,10 +45,10 @@ def check_dataset(path: Path, layout: str | None = None) -> list[str]:
         lines.append("groups: " + ", ".join(f"{k} {n}" for k, n in sorted(groups.items())))
     for split in sorted({k for s in songs for k in s.official}):
         sides = [s.official.get(split) for s in songs]
-        lines.append(
-            f"{split}: development {sides.count('development')}, "
-            f"evaluation {sides.count('evaluation')}"
-        )
+        named = dict.fromkeys(side for side in sides if side)
+        lines.append(f"{split}: " + ", ".join(f"{side} {sides.count(side):,}" for side in named))
+    if any(s.parts for s in songs):
+        lines += coverage_lines(dataset)
     if curves:
         v, a = (np.concatenate([getattr(c, x) for c in curves]) for x in ("valence", "arousal"))
         lines.append(
@@ -81,8 +82,9 @@ def figures_from(dataset: Dataset) -> list[str]:
     ]  # fmt: skip
     if any(s.quadrant for s in songs):
         lines.append("can compute quadrant accuracy and F1")
-    if dataset.name == "mirex":
-        lines.append("can compute cluster accuracy and F1; no valence or arousal")
+    if any("cluster" in s.raw for s in songs):
+        lines.append("can compute cluster accuracy and F1")
+    lines += figures_from_parts(songs)
     return lines
 
 

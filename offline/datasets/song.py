@@ -1,4 +1,4 @@
-"""What every data set is made of: songs, pieces of audio, curves of labels, findings."""
+"""What every data set is made of: songs, audio, lyrics, curves of labels, findings."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["Clip", "Curve", "Dataset", "Findings", "Scale", "Song", "no_curve"]
+__all__ = [
+    "Clip", "Curve", "Dataset", "Findings", "Lyrics", "Scale", "Segments", "Song", "no_curve",
+    "nothing",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,62 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Lyrics:
+    """Words of one song.
+
+    Attributes
+    ----------
+    text : str
+        As written, lines kept; empty when only the bag is known.
+    bag : dict
+        Stemmed word -> how often it is sung (musiXmatch); empty when only the text is known.
+    language : str
+        ISO 639-1 code that the collection gives; empty when it gives none.
+    """
+
+    text: str = ""
+    bag: dict[str, int] = field(default_factory=dict)
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Echo Nest's analysis of one song: features of sound without its sound.
+
+    Attributes
+    ----------
+    start_s : np.ndarray [shape=(n,)], float64
+        Start of each segment [s], ascending.
+    timbre, pitches : np.ndarray [shape=(n, 12)], float32
+    loudness_max_db : np.ndarray [shape=(n,)], float32
+    duration_s, loudness_db, tempo_bpm : float
+        Of the whole song.
+    """
+
+    start_s: np.ndarray
+    timbre: np.ndarray
+    pitches: np.ndarray
+    loudness_max_db: np.ndarray
+    duration_s: float
+    loudness_db: float
+    tempo_bpm: float
+
+    def __len__(self) -> int:
+        return len(self.start_s)
+
+    def table(self) -> np.ndarray:
+        """One row a segment: timbre, pitches, greatest loudness [dB], length [s].
+
+        Returns
+        -------
+        np.ndarray [shape=(n, 26)], float32
+        """
+        lengths = np.diff(self.start_s, append=max(self.duration_s, *self.start_s[-1:], 0.0))
+        columns = (self.timbre, self.pitches, self.loudness_max_db[:, None], lengths[:, None])
+        return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Song:
     """One row of an index.
 
@@ -114,6 +173,10 @@ class Song:
         ``'Q1'`` .. ``'Q4'``, or empty.
     same_as : tuple of str
         Global ids (``dataset:id``) of the same recording in other sets.
+    category : str
+        The collection's own finer class, e.g. one of MIREX's 28 mood words.
+    parts : frozenset of str
+        What there is besides audio: ``'lyrics'``, ``'bag'``, ``'segments'``.
     """
 
     id: str
@@ -129,6 +192,13 @@ class Song:
     raw: dict[str, float] = field(default_factory=dict)
     quadrant: str = ""
     same_as: tuple[str, ...] = ()
+    category: str = ""
+    parts: frozenset[str] = frozenset()
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """What can be computed from: its parts, and ``'audio'`` when there is a clip."""
+        return self.parts | {"audio"} if self.clips else self.parts
 
     @property
     def uid(self) -> str:
@@ -170,6 +240,11 @@ class Findings:
         return out
 
 
+def nothing(song_id: str) -> None:
+    """Return nothing, for sets without lyrics or segments."""
+    return None
+
+
 def no_curve(song_id: str) -> None:
     """Return no labels over time, for sets that have none."""
     return None
@@ -191,6 +266,8 @@ class Dataset:
     findings : Findings
     deviation_of : callable
         Song id -> `Curve` of standard deviations over raters, or None where they are not known.
+    lyrics_of, segments_of : callable
+        Song id -> `Lyrics` or `Segments`, None where the song has none.
     """
 
     name: str
@@ -202,6 +279,8 @@ class Dataset:
     dynamic_scale: Scale | None = None
     findings: Findings = field(default_factory=Findings)
     deviation_of: Callable[[str], Curve | None] = no_curve
+    lyrics_of: Callable[[str], Lyrics | None] = nothing
+    segments_of: Callable[[str], Segments | None] = nothing
 
     def __post_init__(self) -> None:
         self._by_id = {song.id: song for song in self.songs}
@@ -225,3 +304,17 @@ class Dataset:
     def deviations(self, song_id: str | int) -> Curve | None:
         """Deviations over raters of a song's labels, None where they are not known."""
         return self.deviation_of(str(song_id))
+
+    def lyrics(self, song_id: str | int) -> Lyrics | None:
+        """Words of a song, None when the set has none for it."""
+        return self.lyrics_of(str(song_id))
+
+    def segments(self, song_id: str | int) -> Segments | None:
+        """Echo Nest's analysis of a song, None when there is none.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read or lacks a field.
+        """
+        return self.segments_of(str(song_id))

@@ -5,8 +5,6 @@ major and the register of its melody up. Nothing of it sounds like music, but th
 to report is the real one, and a network that learns must beat the constant.
 """
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +15,8 @@ import numpy as np
 import soundfile
 
 from offline.datasets.synthetic_midi import write_midi
+from offline.datasets.synthetic_text import lyric, write_msd_parts
+from offline.datasets.tables import write_rows
 from offline.files import write_text
 from streammer.errors import UsageError
 
@@ -115,14 +115,6 @@ def _chord(start_s: float, n: int, sr: int) -> list[list[np.ndarray]]:
     return [[np.sin(2 * np.pi * f_k * k * t) for f_k in f] for k in range(1, 5)]
 
 
-def _table(path: Path, header: list[str], rows: list[list[object]], blank: str = "") -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([header[0], *(blank + name for name in header[1:])])
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
-
-
 def make_dataset(
     root: Path,
     layout: str = "deam",
@@ -139,8 +131,8 @@ def make_dataset(
     ----------
     root : Path
     layout : str
-        ``deam``, ``clips``, ``emomusic``, ``pmemo``, ``4q``, ``mirex`` or ``vgmidi`` (MIDI files,
-        to be rendered).
+        ``deam``, ``clips``, ``emomusic``, ``pmemo``, ``4q``, ``mirex``, ``msd`` or ``vgmidi``
+        (MIDI files, to be rendered). ``mirex`` and ``msd`` have lyrics, whose words follow valence.
     n_songs : int
     seconds : float
         Length of the songs; labels begin at 15 s. The clips of ``clips`` are 30-40 s always.
@@ -161,6 +153,7 @@ def make_dataset(
         "4q": _panda,
         "mirex": _mirex,
         "vgmidi": _vgmidi,
+        "msd": _msd,
     }
     if layout not in makers:
         raise UsageError(f"layout {layout!r} is unknown; expected one of {', '.join(makers)}")
@@ -175,7 +168,7 @@ def _dynamic(folder: Path, songs: list[SynthSong], until_s: float, names: tuple[
     curves = [s.at(times) for s in songs]
     for axis, name in enumerate(names):
         rows = [[s.id, *(f"{x:.6f}" for x in c[axis])] for s, c in zip(songs, curves, strict=True)]
-        _table(folder / name, header, rows)
+        write_rows(folder / name, header, rows)
 
 
 def _static_deam(folder: Path, songs: list[SynthSong]) -> None:
@@ -188,9 +181,9 @@ def _static_deam(folder: Path, songs: list[SynthSong]) -> None:
         return [s.id, f" {first:.2f}", " 1.00", f" {second:.2f}", " 1.00"]
 
     early = [row(s) for s in songs if s.id <= 2000]
-    _table(folder / "static_annotations_averaged_songs_1_2000.csv", columns, early, " ")
+    write_rows(folder / "static_annotations_averaged_songs_1_2000.csv", columns, early, " ")
     late = [row(s) for s in songs if s.id > 2000]
-    _table(folder / "static_annotations_averaged_songs_2000_2058.csv", columns, late, " ")
+    write_rows(folder / "static_annotations_averaged_songs_2000_2058.csv", columns, late, " ")
 
 
 def _metadata(folder: Path, songs: list[SynthSong]) -> None:
@@ -200,7 +193,7 @@ def _metadata(folder: Path, songs: list[SynthSong]) -> None:
             for s in songs
             if first <= s.id <= last
         ]
-        _table(
+        write_rows(
             folder / f"metadata_{year}.csv", ["song_id", "artist", "album", "title", "Genre"], rows
         )
 
@@ -231,7 +224,7 @@ def _emomusic(root: Path, songs: list[SynthSong], seconds: float, form: Form) ->
     songs = [s for s in songs if s.id <= 1000]
     names = ("valence_cont_average.csv", "arousal_cont_average.csv")
     _dynamic(root, songs, seconds, names)
-    _table(
+    write_rows(
         root / "static_annotations.csv",
         ["song_id", "mean_arousal", "std_arousal", "mean_valence", "std_valence"],
         [[s.id, f"{5 + 4 * s.arousal:.2f}", 1, f"{5 + 4 * s.valence:.2f}", 1] for s in songs],
@@ -242,7 +235,7 @@ def _emomusic(root: Path, songs: list[SynthSong], seconds: float, form: Form) ->
          "evaluation" if k % 4 == 0 else "development"]
         for k, s in enumerate(songs)
     ]  # fmt: skip
-    _table(root / "songs_info.csv", header, rows)
+    write_rows(root / "songs_info.csv", header, rows)
     for s in songs:
         form.write(root / "clips_45sec" / f"{s.id}{form.suffix}", s, 0.0, seconds)
 
@@ -252,15 +245,17 @@ def _pmemo(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> No
     static: list[list[object]] = [
         [s.id, f"{(s.arousal + 1) / 2:.4f}", f"{(s.valence + 1) / 2:.4f}"] for s in songs
     ]
-    _table(notes / "static_annotations.csv", ["musicId", "Arousal(mean)", "Valence(mean)"], static)
+    write_rows(
+        notes / "static_annotations.csv", ["musicId", "Arousal(mean)", "Valence(mean)"], static
+    )
     times = np.arange(15.5, seconds + 0.25, 0.5)
     rows: list[list[object]] = []
     for s in songs:
         v, a = s.at(times)
         rows += [[s.id, t, (y + 1) / 2, (x + 1) / 2] for t, x, y in zip(times, v, a, strict=True)]
     header = ["musicId", "frameTime", "Arousal(mean)", "Valence(mean)"]
-    _table(notes / "dynamic_annotations.csv", header, rows)
-    _table(
+    write_rows(notes / "dynamic_annotations.csv", header, rows)
+    write_rows(
         root / "metadata.csv",
         ["musicId", "fileName", "title", "artist"],
         [[s.id, f"{s.id}.mp3", f"Song {s.id}", s.artist] for s in songs],
@@ -277,12 +272,12 @@ def _quadrant(s: SynthSong) -> int:
 
 def _panda(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> None:
     names = {s.id: f"MT{s.id:010d}" for s in songs}
-    _table(
+    write_rows(
         root / "panda_dataset_taffc_annotations.csv",
         ["Song", "Quadrant"],
         [[names[s.id], f"Q{_quadrant(s)}"] for s in songs],
     )
-    _table(
+    write_rows(
         root / "panda_dataset_taffc_metadata.csv",
         ["Song", "Artist", "Title", "Quadrant"],
         [[names[s.id], s.artist, f"Song {s.id}", f"Q{_quadrant(s)}"] for s in songs],
@@ -293,17 +288,18 @@ def _panda(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> No
 
 
 def _mirex(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> None:
-    _table(
+    write_rows(
         root / "index.csv",
         ["id", "cluster", "category", "artist", "title", "lyrics"],
-        [[f"{s.id:03d}", 1 + s.id % 5, "Made up", s.artist, f"Song {s.id}", 0] for s in songs],
+        [[f"{s.id:03d}", 1 + s.id % 5, "Made up", s.artist, f"Song {s.id}", 1] for s in songs],
     )
     for s in songs:
+        write_text(root / "lyrics" / f"{s.id:03d}.txt", lyric(s.valence, s.seed))
         form.write(root / "audio" / f"{s.id:03d}{form.suffix}", s, 15.0, min(seconds, 10.0))
 
 
 def _vgmidi(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> None:
-    _table(
+    write_rows(
         root / "vgmidi_labelled.csv",
         ["id", "series", "console", "game", "piece", "midi", "valence", "arousal"],
         [
@@ -316,3 +312,9 @@ def _vgmidi(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> N
     )
     for s in songs:
         write_midi(root / "labelled" / "midi" / f"{s.id}.mid", s.valence, s.arousal, seconds)
+
+
+def _msd(root: Path, songs: list[SynthSong], seconds: float, form: Form) -> None:
+    tracks = write_msd_parts(root, songs)
+    for track, s in tracks.items():
+        form.write(root / "audio" / f"{track}{form.suffix}", s, 0.0, min(seconds, 10.0))

@@ -1,18 +1,21 @@
 """Reading annotation tables: stripped names and cells, checked columns, times from names."""
 
 import csv
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from offline.datasets.song import Curve, Findings
+from offline.files import write_text
 from streammer.errors import InputError
 
-__all__ = ["first_line", "join_curves", "number", "read_rows", "read_wide"]
+__all__ = ["first_line", "join_curves", "number", "read_rows", "read_wide", "write_rows"]
 
 _TIME = re.compile(r"sample_(\d+)ms$")
+csv.field_size_limit(1 << 26)  # a cell may hold a lyric of 100,000 words
 
 
 def first_line(path: Path) -> str:
@@ -48,8 +51,15 @@ def read_rows(
             f"{path}: cannot be read ({error.strerror or error}); "
             "expected a table of annotations; check the folder"
         ) from error
-    lines = csv.reader(text.splitlines())
-    header = [name.strip() for name in next(lines, [])]
+    # Not `splitlines`: a quoted cell may hold the lines of a lyric.
+    lines = csv.reader(io.StringIO(text, newline=""))
+    try:
+        header, table = [name.strip() for name in next(lines, [])], list(lines)
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: line {lines.line_num} is no row of a table ({error}); "
+            "restore the published file"
+        ) from error
     missing = [name for name in needed if name not in header]
     if missing:
         raise InputError(
@@ -57,13 +67,24 @@ def read_rows(
             f"{', '.join(header[:6]) or 'none'}…; restore the published file"
         )
     rows = []
-    for cells in lines:
+    for cells in table:
         if not any(cell.strip() for cell in cells):
             continue
         rows.append({n: c.strip() for n, c in zip(header, cells, strict=False) if n})
     if not rows and not may_be_empty:
         raise InputError(f"{path}: holds no rows; restore the published file")
     return rows
+
+
+def write_rows(
+    path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], blank: str = ""
+) -> None:
+    """Write a table whole or not at all; `blank` stands before every name but the first."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([header[0], *(blank + name for name in header[1:])])
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def number(text: str | None, path: Path, what: str) -> float:
