@@ -12,7 +12,7 @@ import zmq
 
 from streammer.bus.endpoint import check_endpoint
 from streammer.bus.inflow import Inflow
-from streammer.bus.sockets import DESCRIPTORS, ROUND, make_socket
+from streammer.bus.sockets import DESCRIPTORS, ROUND, make_socket, receive
 from streammer.bus.wire import WireError
 from streammer.clock import Clock
 from streammer.system.descriptors import check_descriptors
@@ -76,7 +76,7 @@ class Connection:
         self._contact_at = clock.monotonic()
         check_descriptors(DESCRIPTORS)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._sock = make_socket(self._context, zmq.SUB, self.endpoint)
+        self._sock = make_socket(self._context, zmq.SUB, (self.endpoint,))
         for topic in topics:
             self._sock.subscribe(topic)
         self._inflow = Inflow(self._sock)
@@ -96,7 +96,7 @@ class Connection:
             return
         for taken in range(ROUND):
             try:
-                frames = self._receive()
+                message = receive(self._sock)
             except zmq.Again:
                 if taken:
                     self._inflow.message_came()
@@ -105,8 +105,10 @@ class Connection:
                 return
             except WireError:
                 self.malformed += 1
-                continue
-            yield frames[0], frames[1]
+                message = None
+            self._contact_at = self._clock.monotonic()
+            if message is not None:
+                yield message
 
     def wait(self, wait_s: float) -> bool:
         """Wait for a message, at most `wait_s` [s]; return whether one came."""
@@ -124,20 +126,6 @@ class Connection:
             self._inflow.close()
             self._sock.close()
             self._context.term()
-
-    def _receive(self) -> list[bytes]:
-        """Return the two parts of the next message; those of another count are not kept."""
-        frames = [self._sock.recv(zmq.NOBLOCK)]
-        self._contact_at = self._clock.monotonic()
-        parts = 1
-        while self._sock.getsockopt(zmq.RCVMORE):
-            frame = self._sock.recv()
-            parts += 1
-            if parts == 2:
-                frames.append(frame)
-        if parts != 2:
-            raise WireError(f"{parts} frames; expected topic and payload")
-        return frames
 
     def _leave_if_endless(self) -> None:
         """Hang up on a peer whose message does not end; `_reconnect_if_silent` comes back."""

@@ -1,10 +1,10 @@
 """The publisher of the bus.
 
-It binds an XPUB socket that one thread owns, keeps the last value of every topic and sends it again
-to whoever joins late. Nothing that a subscriber does holds it up.
+It owns an XPUB socket in one thread, bound, connected to a hub, or both; it keeps the last value of
+every topic and sends it again to whoever joins late: to a hub that was restarted, too. Nothing that
+a subscriber or a hub does holds it up.
 """
 
-import errno
 import math
 import queue
 import socket
@@ -17,25 +17,23 @@ import zmq
 
 from streammer.bus.endpoint import PathLock, check_endpoint
 from streammer.bus.features import Features, encode_features, features_topic
-from streammer.bus.sockets import DESCRIPTORS, HIGH_WATER, ROUND, make_socket
+from streammer.bus.last_values import LastValues
+from streammer.bus.sockets import DESCRIPTORS, HIGH_WATER, ROUND, bind_socket, make_socket
+from streammer.bus.uplink import LOOK_S, Uplink
+from streammer.bus.wanted import WantedFeatures
 from streammer.bus.wire import encode, mood_topic, status_topic
 from streammer.clock import Clock, SystemClock
 from streammer.config import DEFAULT_ENDPOINT
-from streammer.errors import NetworkError
+from streammer.errors import NetworkError, UsageError
 from streammer.estimate import MoodEstimate, StreamStatus
 from streammer.system.descriptors import check_descriptors
 
-__all__ = ["RESEND_GAP_S", "Publisher"]
-
-RESEND_GAP_S = 0.05
-"""A resend reaches everybody, so a topic is sent again at most once in this time."""
+__all__ = ["Publisher"]
 
 KEPT_A_STREAM = 4
 """An estimate and a status, twice: steps of many streams may come at one moment."""
 
 _FEATURES = features_topic("")
-_MAX_WANTED = 1024
-"""Subscriptions to features that are kept: a peer that invents topics fills no memory."""
 
 
 class Publisher:
@@ -45,8 +43,12 @@ class Publisher:
 
     Parameters
     ----------
-    endpoint : str
-        ``tcp://HOST:PORT`` or ``ipc://PATH``; port 0 or ``*`` takes a free one.
+    endpoint : str or None
+        ``tcp://HOST:PORT`` or ``ipc://PATH``; port 0 or ``*`` takes a free one. None binds
+        nothing, where `connect` is given.
+    connect : str, optional
+        The hub that everything goes to: where it takes publishers. It need not be there yet, and
+        it may come back; a log record says when it does not answer.
     insecure : bool
         Allow a bind that other machines can reach.
     clock : Clock, optional
@@ -58,7 +60,9 @@ class Publisher:
     Attributes
     ----------
     endpoint : str
-        What subscribers connect to, with the real port.
+        What subscribers connect to, with the real port; empty if nothing is bound.
+    where : str
+        The same in words, for people: the hub, if there is one.
     sent, resent, dropped : int
         Messages handed to the socket; sent again to late joiners; dropped, oldest first, because
         more than `HIGH_WATER` of one topic were handed over at once. (What libzmq drops for one
@@ -67,7 +71,7 @@ class Publisher:
     Raises
     ------
     UsageError
-        The endpoint is malformed.
+        An endpoint is malformed, or there is none.
     NetworkError
         The endpoint is taken, is not of this machine, or is open to others without `insecure`.
     LimitError
@@ -76,26 +80,30 @@ class Publisher:
 
     def __init__(
         self,
-        endpoint: str = DEFAULT_ENDPOINT,
+        endpoint: str | None = DEFAULT_ENDPOINT,
         *,
+        connect: str | None = None,
         insecure: bool = False,
         clock: Clock | None = None,
         streams: int = 1,
     ) -> None:
-        endpoint = check_endpoint(endpoint, insecure=insecure, bind=True)
+        if endpoint is None and connect is None:
+            raise UsageError("a publisher needs an endpoint to bind, or a hub to connect to")
+        if endpoint is not None:
+            endpoint = check_endpoint(endpoint, insecure=insecure, bind=True)
+        clock = clock or SystemClock()
+        uplink = None if connect is None else Uplink(check_endpoint(connect), clock)
         check_descriptors(DESCRIPTORS)
-        self._clock = clock or SystemClock()
         self._queues: dict[bytes, deque[bytes]] = {}  # by topic, so that none loses its newest
         self._lock = threading.Lock()
         self._close_lock = threading.RLock()  # a signal handler may close what is being closed
-        self._last: dict[bytes, bytes] = {}
-        # Replaced as a whole: the thread of the socket writes it, any other reads it.
-        self._wanted: frozenset[bytes] = frozenset()
-        self._resend_at: dict[bytes, float] = {}
-        self._resent_at: dict[bytes, float] = {}
+        self._last = LastValues(clock)
+        self._wanted = WantedFeatures()
+        self._uplink = uplink
         self._closing = False
         self.sent = self.resent = self.dropped = 0
-        self._path_lock = PathLock(endpoint[6:]) if endpoint.startswith("ipc://") else None
+        ipc = endpoint is not None and endpoint.startswith("ipc://")
+        self._path_lock = PathLock(str(endpoint)[6:]) if ipc else None
         # Wakes the thread: a ZeroMQ socket may be used by one thread only, this pair by any.
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
@@ -112,8 +120,9 @@ class Publisher:
         result = bound.get()
         if isinstance(result, Exception):
             self.close()
-            raise _bind_error(endpoint, result) from result
+            raise result
         self.endpoint = result
+        self.where = result if uplink is None else f"the hub {uplink.endpoint}"
 
     def publish(self, estimate: MoodEstimate) -> None:
         """Publish an estimate under ``mood/<stream>``.
@@ -133,7 +142,7 @@ class Publisher:
 
     def wants_features(self, stream: str) -> bool:
         """Return whether somebody has subscribed to the features of a stream."""
-        return any(features_topic(stream).startswith(topic) for topic in self._wanted)
+        return self._wanted.wants(stream)
 
     def publish_features(self, features: Features) -> None:
         """Publish the features of a step under ``features/<stream>``; raises as `publish` does."""
@@ -181,12 +190,17 @@ class Publisher:
 
     # ---- everything below runs in the thread that owns the socket ----
 
-    def _run(self, endpoint: str, bound: "queue.Queue[str | Exception]", high_water: int) -> None:
+    def _run(
+        self, endpoint: str | None, bound: "queue.Queue[str | Exception]", high_water: int
+    ) -> None:
         with zmq.Context() as context:  # leaving it waits until what lingers has left
             try:
-                with make_socket(context, zmq.XPUB, endpoint, high_water) as sock:
-                    sock.bind(endpoint)
-                    bound.put(sock.getsockopt_string(zmq.LAST_ENDPOINT))
+                hub = None if self._uplink is None else self._uplink.endpoint
+                with make_socket(context, zmq.XPUB, (endpoint, hub), high_water) as sock:
+                    at = "" if endpoint is None else bind_socket(sock, endpoint)
+                    if self._uplink is not None:
+                        self._uplink.connect(sock)
+                    bound.put(at)
                     self._serve(sock)
             except Exception as error:  # told where it matters: in the caller's thread
                 self._failure = error
@@ -197,13 +211,17 @@ class Publisher:
         poller.register(sock, zmq.POLLIN)
         poller.register(self._wake_out, zmq.POLLIN)
         while True:
-            poller.poll(self._ms_to_next_resend())
+            poller.poll(self._wait_ms())
             with suppress(BlockingIOError):
                 self._wake_out.recv(4096)
             closing = self._closing  # read before the queue: what came before it still leaves
             self._send_new(sock)
             self._take_subscriptions(sock)
-            self._resend_due(sock)
+            for topic, payload in self._last.due():
+                sock.send_multipart((topic, payload), zmq.NOBLOCK)
+                self.resent += 1
+            if self._uplink is not None:
+                self._uplink.look_after(sock)
             if closing:
                 return
 
@@ -213,8 +231,7 @@ class Publisher:
         for topic, payload in ((topic, p) for topic, waiting in queues.items() for p in waiting):
             sock.send_multipart((topic, payload), zmq.NOBLOCK)
             if not topic.startswith(_FEATURES):  # old sound is of no use to who joins late
-                self._last[topic] = payload
-            self._resend_at.pop(topic, None)  # joiners got this one
+                self._last.keep(topic, payload)
             self.sent += 1
 
     def _take_subscriptions(self, sock: "zmq.Socket[bytes]") -> None:
@@ -224,57 +241,14 @@ class Publisher:
                 frame = sock.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            self._note_wanted(frame)
-            if frame[:1] != b"\x01":
-                continue
-            now = self._clock.monotonic()
-            for topic in self._last:
-                if topic.startswith(frame[1:]) and topic not in self._resend_at:
-                    earliest = self._resent_at.get(topic, -math.inf) + RESEND_GAP_S
-                    self._resend_at[topic] = max(now, earliest)
+            self._wanted.note(frame)
+            if frame[:1] == b"\x01":
+                self._last.joined(frame[1:])
+            elif self._uplink is not None:
+                self._uplink.take(frame)
 
-    def _note_wanted(self, frame: bytes) -> None:
-        """Keep the subscriptions that bring features, until the last subscriber of each leaves."""
-        topic = frame[1:]
-        if not (topic.startswith(_FEATURES) or _FEATURES.startswith(topic)):
-            return
-        if frame[:1] == b"\x00":
-            self._wanted -= {topic}
-        elif frame[:1] == b"\x01" and len(self._wanted) < _MAX_WANTED:
-            self._wanted |= {topic}
-
-    def _resend_due(self, sock: "zmq.Socket[bytes]") -> None:
-        now = self._clock.monotonic()
-        for topic in [topic for topic, due in self._resend_at.items() if due <= now]:
-            sock.send_multipart((topic, self._last[topic]), zmq.NOBLOCK)
-            del self._resend_at[topic]
-            self._resent_at[topic] = now
-            self.resent += 1
-
-    def _ms_to_next_resend(self) -> int | None:
-        if not self._resend_at:
-            return None
-        wait_s = min(self._resend_at.values()) - self._clock.monotonic()
-        return max(0, math.ceil(wait_s * 1000.0))
-
-
-def _bind_error(endpoint: str, error: Exception) -> NetworkError:
-    """Return what a failed bind means, and what to do about it."""
-    number = getattr(error, "errno", None)
-    port = endpoint.rpartition(":")[2]
-    if number == zmq.EADDRINUSE and port.isdecimal():
-        other = int(port) + 1 if int(port) < 65535 else 5580
-        return NetworkError(
-            f"port {port} is taken ({endpoint}; another streammer?): stop what uses it, or choose "
-            f"another port, for example tcp://127.0.0.1:{other}"
-        )
-    if number in (zmq.EADDRNOTAVAIL, errno.ENODEV):
-        return NetworkError(
-            f"{endpoint} cannot be bound: this machine has no such address; use {DEFAULT_ENDPOINT}"
-        )
-    if number == errno.EACCES:
-        return NetworkError(
-            f"{endpoint} cannot be bound: permission denied; use a port from 1024 on, or a "
-            "directory that you may write"
-        )
-    return NetworkError(f"{endpoint} cannot be bound: {error}; try {DEFAULT_ENDPOINT}")
+    def _wait_ms(self) -> int | None:
+        wait_s = self._last.wait_s()
+        if self._uplink is not None:
+            wait_s = min(wait_s, LOOK_S)
+        return None if math.isinf(wait_s) else math.ceil(wait_s * 1000.0)

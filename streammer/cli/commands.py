@@ -54,6 +54,16 @@ Examples:
   streammer run venue.toml --bind tcp://127.0.0.1:5581 --set stage.gain_db=6
 """
 
+_HUB = """\
+Examples:
+
+  streammer hub --publishers tcp://0.0.0.0:5581 --bind tcp://0.0.0.0:5580 --insecure
+
+  streammer listen mic --name stage --connect tcp://192.168.1.20:5581      on each machine
+
+  streammer watch --all --connect tcp://192.168.1.20:5580                  on any
+"""
+
 _WATCH = """\
 Examples:
 
@@ -115,6 +125,7 @@ COMMANDS = {
     ),
     "run": ("Run many inputs in one process, each a stream on the bus.", _RUN),
     "watch": ("Follow a stream of the bus from another terminal or program.", _WATCH),
+    "hub": ("Bring the streams of many machines together on one bus.", _HUB),
     "bridge": ("Send the mood to lights and screens.", bridge_help.EPILOGUE),
     "demo": ("Play a bundled minute of music, and show how its mood moves.", _DEMO),
     "dash": ("Show the mood in a browser.", _DASH),

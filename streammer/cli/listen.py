@@ -34,6 +34,7 @@ def listen(
     model: Annotated[list[str] | None, option(ModelOptions, "name", "MODEL", flag=True)] = None,
     name: Annotated[str, option(FeedOptions, "name")] = "main",
     bind: Annotated[str | None, option(BusOptions, "bind")] = None,
+    connect: Annotated[str | None, option(BusOptions, "connect")] = None,
     jsonl: Path | None = None,
     smoothing: Annotated[float, option(ModelOptions, "smoothing_s")] = 0.0,
     publish: Annotated[bool, option(BusOptions, "publish", negative="--no-publish")] = True,
@@ -56,10 +57,11 @@ def listen(
     wait
         At the start, wait for a device, URL or port that is not there yet: a line a minute.
     """
-    if not publish and bind == os.environ.get("STREAMMER_BIND"):
-        bind = None  # the command line is stronger
-    if bind is not None and not publish:
-        raise UsageError("--bind and --no-publish contradict each other: give one of them")
+    if not publish:
+        for given, flag in ((bind, "--bind"), (connect, "--connect")):
+            if given not in (None, os.environ.get(f"STREAMMER_{flag[2:].upper()}")):
+                raise UsageError(f"{flag} and --no-publish contradict each other: give one of them")
+        bind = connect = None  # the command line is stronger than the environment
     feed = FeedOptions(
         source=source,
         name=name,
@@ -74,7 +76,7 @@ def listen(
     )
     models = ModelOptions(name=tuple(model or ["default"]), device=device, smoothing_s=smoothing)
     log = () if jsonl is None else (Plugged(None, "jsonl", JsonlOptions(path=str(jsonl))),)
-    bus = BusOptions(bind=bind, publish=publish, insecure=insecure)
+    bus = BusOptions(bind=bind, connect=connect, publish=publish, insecure=insecure)
     config = RunConfig((feed,), bus, models, outputs=log)
     config.stream(feed)  # refuses what is malformed, before anything is opened
     return run_config(config, wait=wait)

@@ -28,6 +28,7 @@ def run(
     /,
     *,
     bind: Annotated[str | None, option(BusOptions, "bind")] = None,
+    connect: Annotated[str | None, option(BusOptions, "connect")] = None,
     insecure: Annotated[bool | None, option(BusOptions, "insecure", flag=True)] = None,
     model: Annotated[list[str] | None, option(ModelOptions, "name", "MODEL", flag=True)] = None,
     device: Annotated[Device | None, option(ModelOptions, "device")] = None,
@@ -67,6 +68,7 @@ def run(
         raise UsageError("no file is named: streammer run venue.toml; --print-example shows one")
     given = {
         ("bus", "bind"): (bind, "--bind"),
+        ("bus", "connect"): (connect, "--connect"),
         ("bus", "insecure"): (insecure, "--insecure"),
         ("model", "name"): (model, "--model"),
         ("model", "device"): (device, "--device"),

@@ -28,6 +28,9 @@ __all__ = ["Run", "run_config"]
 
 EXIT_BUG = StreammerError.exit_code
 
+_OWN_BRIDGES = "tcp://127.0.0.1:0"
+"""A run that publishes through a hub binds a free port too: its own bridges follow it there."""
+
 DESCRIPTORS_A_FEED = 3
 """What a source takes: a file, the pipes of a process that reads a device."""
 
@@ -65,7 +68,7 @@ def run_config(
     check_descriptors(DESCRIPTORS_A_FEED * len(config.feeds))  # before anything is opened
     stop = Stop()
     live = config.live
-    publishes = config.bus.publish and (live or config.bus.bind is not None)
+    publishes = config.bus.publish and (live or config.bus.explicit)
     awaited = None if live else lambda: not stop.asked
     with ExitStack() as stack:
         outputs = stack.enter_context(Outputs(stop.stop, waiting=awaited, others=int(publishes)))
@@ -75,7 +78,8 @@ def run_config(
         if publishes:
             publisher = stack.enter_context(
                 bound(
-                    config.bus.endpoint,
+                    config.bus.endpoint or (_OWN_BRIDGES if config.shares else None),
+                    connect=config.bus.connect,
                     insecure=config.bus.insecure,
                     wait=wait,
                     stop=stop,
@@ -83,7 +87,7 @@ def run_config(
                 )
             )
         plugged = stack.enter_context(
-            PluggedTables(None if publisher is None else publisher.endpoint)
+            PluggedTables(None if publisher is None else publisher.endpoint or None)
         )
         run = Run(config, models, outputs, publisher, plugged, stop)
         return run.to_the_end(began)
@@ -204,7 +208,7 @@ class Run:
             names = f"{len(self.config.feeds)} streams"
         where = "not published"
         if self.publisher is not None:
-            where = f"published on {self.publisher.endpoint}"
+            where = f"published on {self.publisher.where}"
         if sys.stdout.isatty():
             from streammer.cli.view import view_for
 
@@ -213,7 +217,7 @@ class Run:
         self.outputs.add_lines()
         if self.publisher is None:
             return []
-        return [_Once(f"publishing {names} on {self.publisher.endpoint}").put]
+        return [_Once(f"publishing {names} on {self.publisher.where}").put]
 
     def _ended(self, feed: "Feed") -> None:
         """Say how a feed ended; of a single one that is said when all is closed."""

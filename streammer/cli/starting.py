@@ -48,13 +48,21 @@ class Stop:
 
 @contextmanager
 def bound(
-    endpoint: str, *, insecure: bool, wait: bool, stop: Stop, streams: int = 1
+    endpoint: str | None,
+    *,
+    connect: str | None = None,
+    insecure: bool,
+    wait: bool,
+    stop: Stop,
+    streams: int = 1,
 ) -> Iterator["Publisher"]:
     """Publish on an endpoint while the block runs.
 
     Parameters
     ----------
-    endpoint : str
+    endpoint : str or None
+    connect : str, optional
+        A hub to publish through.
     insecure : bool
         Allow a bind beyond this machine.
     wait : bool
@@ -68,9 +76,9 @@ def bound(
     from streammer.bus.endpoint import check_endpoint
 
     def bind() -> Publisher:
-        return Publisher(endpoint, insecure=insecure, streams=streams)
+        return Publisher(endpoint, connect=connect, insecure=insecure, streams=streams)
 
-    if wait:
+    if wait and endpoint is not None:
         check_endpoint(endpoint, insecure=insecure, bind=True)  # what waiting does not mend
         publisher = tried_again(
             bind, NetworkError, clock=SystemClock(), rest=stop.rest, say=complain

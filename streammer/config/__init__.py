@@ -6,10 +6,18 @@ type, range, default and help of every key; `read` makes a run of a file, `examp
 
 from streammer.config.stream import (
     DEFAULT_ENDPOINT,
+    HUB_ENDPOINT,
     Pace,
     StreamConfig,
     check_stream_name,
     parse_select,
 )
 
-__all__ = ["DEFAULT_ENDPOINT", "Pace", "StreamConfig", "check_stream_name", "parse_select"]
+__all__ = [
+    "DEFAULT_ENDPOINT",
+    "HUB_ENDPOINT",
+    "Pace",
+    "StreamConfig",
+    "check_stream_name",
+    "parse_select",
+]

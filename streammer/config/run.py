@@ -55,6 +55,14 @@ class BusOptions(Table, frozen=True, kw_only=True):
             examples=[DEFAULT_ENDPOINT],
         ),
     ] = None
+    connect: Annotated[
+        str | None,
+        Meta(
+            description="Hub to publish through, at its port for publishers; it need not be there "
+            "yet.",
+            examples=["tcp://hub:5581"],
+        ),
+    ] = None
     publish: Annotated[bool, Meta(description="Publish on the bus.")] = True
     insecure: Annotated[
         bool,
@@ -64,10 +72,22 @@ class BusOptions(Table, frozen=True, kw_only=True):
         ),
     ] = False
 
+    def __post_init__(self) -> None:
+        if self.connect is not None and not self.publish:
+            raise UsageError(
+                f"connect {self.connect} and publish = false contradict each other: give one of "
+                "them"
+            )
+
     @property
-    def endpoint(self) -> str:
-        """Where it is published."""
-        return DEFAULT_ENDPOINT if self.bind is None else self.bind
+    def explicit(self) -> bool:
+        """Whether somebody has said where to publish."""
+        return self.bind is not None or self.connect is not None
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where subscribers of this process connect; None if there is only a hub."""
+        return self.bind if self.explicit else DEFAULT_ENDPOINT
 
 
 class ModelOptions(Table, frozen=True, kw_only=True):

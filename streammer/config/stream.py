@@ -14,6 +14,7 @@ from streammer.errors import UsageError
 __all__ = [
     "DEFAULT_ENDPOINT",
     "GAIN_DB",
+    "HUB_ENDPOINT",
     "SILENCE_DBFS",
     "SMOOTHING_S",
     "Pace",
@@ -28,6 +29,8 @@ SMOOTHING_S = (0.0, 60.0)
 """Least and greatest value, in dBFS, dB and s."""
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5580"
+HUB_ENDPOINT = "tcp://127.0.0.1:5581"
+"""Where subscribers connect, and where a hub takes publishers."""
 
 Pace = Literal["live", "fast"]
 

@@ -10,7 +10,7 @@ import zmq
 from bus_parts import arrived, estimate, status, until
 
 from streammer.bus import Publisher, Subscriber, sockets
-from streammer.bus.publisher import RESEND_GAP_S
+from streammer.bus.last_values import RESEND_GAP_S
 from streammer.bus.sockets import HIGH_WATER
 from streammer.bus.streams import Streams
 from streammer.bus.wire import WireError, encode
