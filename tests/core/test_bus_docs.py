@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from streammer import bus
-from streammer.bus import connection, following, publisher, sockets
+from streammer.bus import connection, following, hub, last_values, sockets, switchboard
+from streammer.bus.hub_status import HubStatus
 from streammer.bus.wire import MAX_PAYLOAD_BYTES, decode_mood, decode_status
 from streammer.estimate import STATES, MoodEstimate, StreamStatus
 
@@ -25,30 +26,41 @@ def table_keys(heading):
 
 
 def test_the_sample_messages_are_taken():
-    mood, status = SAMPLES
+    mood, status, _ = SAMPLES
     assert decode_mood(mood, "main").quadrant == "Q4"
     assert decode_status(status, "main").steps == 242
 
 
-@pytest.mark.parametrize(("index", "kind"), [(0, MoodEstimate), (1, StreamStatus)])
+@pytest.mark.parametrize(("index", "kind"), [(0, MoodEstimate), (1, StreamStatus), (2, HubStatus)])
 def test_the_sample_messages_have_every_key(index, kind):
     assert list(json.loads(SAMPLES[index])) == [f.name for f in msgspec.structs.fields(kind)]
 
 
 def test_every_key_quadrant_and_state_of_an_estimate_is_explained():
-    keys = table_keys("## mood/")
+    keys = table_keys("## `mood/")
     fields = [field.name for field in msgspec.structs.fields(MoodEstimate)]
     assert keys == [*fields, "Q1", "Q2", "Q3", "Q4", *STATES]
 
 
 def test_every_key_of_a_status_is_explained():
     fields = {field.name for field in msgspec.structs.fields(StreamStatus)}
-    assert set(table_keys("## status/")) == fields
+    assert set(table_keys("## `status/")) == fields
+
+
+def test_every_key_of_a_hub_is_explained():
+    fields = {field.name for field in msgspec.structs.fields(HubStatus)}
+    assert set(table_keys("## hub/status")) == fields
+
+
+def test_the_numbers_of_a_hub_on_the_page_are_those_of_the_code():
+    assert f"every {hub.HUB_STATUS_S:.0f} s and when `conflicts` changes" in PAGE
+    assert f"something came within {switchboard.FORGET_S:.0f} s" in PAGE
+    assert f"beyond the {switchboard.MAX_HUB_STREAMS} that a hub keeps" in PAGE
 
 
 def test_the_numbers_on_the_page_are_those_of_the_code():
     assert f"at most {MAX_PAYLOAD_BYTES} bytes" in PAGE
-    assert f"in {publisher.RESEND_GAP_S * 1000:.0f} ms" in PAGE
+    assert f"in {last_values.RESEND_GAP_S * 1000:.0f} ms" in PAGE
     assert f"more than {sockets.HIGH_WATER} messages behind" in PAGE
     assert f"no new estimate for {following.STALE_S:.0f} s" in PAGE
     assert f"nothing at all arrives for {connection.RECONNECT_S:.0f} s" in PAGE
