@@ -132,6 +132,8 @@ class StreamStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Version of streammer.
     detail : str
         Why the source failed, when it did; else empty.
+    replay : bool
+        Whether a recording is played back: its estimates were made at another time.
     """
 
     v: int = 1
@@ -158,6 +160,7 @@ class StreamStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     uptime_s: float
     version: str
     detail: str = ""
+    replay: bool = False
 
 
 def new_epoch(clock: Clock) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["FILE_COLUMNS", "STEP_COLUMNS", "Column"]
+__all__ = ["ESTIMATE_COLUMNS", "FILE_COLUMNS", "STEP_COLUMNS", "Column"]
 
 Kind = Literal["text", "integer", "number"]
 
@@ -45,8 +45,7 @@ FILE_COLUMNS = (
 )
 """A row a file."""
 
-STEP_COLUMNS = (
-    Column("path", "text"),
+ESTIMATE_COLUMNS = (
     Column("v", "integer"),
     Column("stream", "text"),
     Column("epoch", "text"),
@@ -62,4 +61,7 @@ STEP_COLUMNS = (
     Column("model", "text"),
     Column("lost_samples", "integer"),
 )
+"""A row an estimate: all keys of `MoodEstimate`."""
+
+STEP_COLUMNS = (Column("path", "text"), *ESTIMATE_COLUMNS)
 """A row a step: the path, and all keys of `MoodEstimate`."""

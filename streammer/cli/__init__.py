@@ -18,7 +18,7 @@ from streammer.system.signals import EXIT_INTERRUPTED, ending, interrupting, lea
 
 __all__ = ["main", "run"]
 
-_ENDLESS = ("listen", "run", "watch", "bridge", "dash")
+_ENDLESS = ("listen", "run", "watch", "bridge", "dash", "record", "replay")
 """What a signal ends in order, whenever it comes."""
 
 

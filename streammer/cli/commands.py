@@ -96,6 +96,28 @@ Examples:
   streammer dash --marks marks.jsonl             keep the moments that are marked on the page
 """
 
+_RECORD = """\
+Examples:
+
+  streammer record --out session.parquet
+
+  streammer record --out session.csv --stream stage --stream bar
+
+  streammer record --out /var/lib/mood/club.parquet --file-hours 24 --keep 30 --quiet
+
+  streammer dash --marks session.marks.jsonl     the moments that are marked meanwhile
+"""
+
+_REPLAY = """\
+Examples:
+
+  streammer replay session.parquet
+
+  streammer replay session.parquet --speed 10 --loop
+
+  streammer replay session.parquet session.2.parquet --speed max --bind tcp://127.0.0.1:5581
+"""
+
 _LABEL = """\
 Examples:
 
@@ -129,6 +151,8 @@ COMMANDS = {
     "bridge": ("Send the mood to lights and screens.", bridge_help.EPILOGUE),
     "demo": ("Play a bundled minute of music, and show how its mood moves.", _DEMO),
     "dash": ("Show the mood in a browser.", _DASH),
+    "record": ("Record what comes over the bus to a file.", _RECORD),
+    "replay": ("Publish a recording again.", _REPLAY),
     "label": ("Estimate the mood of many files or folders, as a table.", _LABEL),
     "devices": ("List the sound inputs of this machine.", "Example:\n\n  streammer devices\n"),
     "models": (

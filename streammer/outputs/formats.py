@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,9 +12,14 @@ import msgspec
 from streammer.errors import UsageError
 from streammer.schema import Column
 
-__all__ = ["TABLE_SUFFIXES", "Format", "open_format", "read_rows"]
+__all__ = ["TABLE_SUFFIXES", "Format", "check_suffix", "from_texts", "open_format", "read_rows"]
 
 TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
+
+_NO_PYARROW = (
+    "Parquet needs pyarrow, which is not installed: pip install 'streammer[table]', "
+    "or use .csv or .jsonl"
+)
 
 Row = dict[str, Any]
 Columns = Sequence[Column]
@@ -34,6 +40,23 @@ class Format(Protocol):
     def close(self) -> None:
         """End the file after its last whole row."""
         ...
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a table that could not be written here.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is not known, or is that of Parquet and pyarrow is not installed.
+    """
+    if path.suffix not in TABLE_SUFFIXES:
+        raise UsageError(
+            f"{path} ends in {path.suffix or 'no suffix'!r}: "
+            f"one of {', '.join(TABLE_SUFFIXES)} is expected"
+        )
+    if path.suffix == ".parquet" and find_spec("pyarrow") is None:
+        raise UsageError(_NO_PYARROW)
 
 
 def open_format(suffix: str, path: Path, columns: Columns) -> Format:
@@ -74,7 +97,7 @@ def read_rows(suffix: str, path: Path, columns: Columns) -> list[Row] | None:
         lines = csv.reader(io.StringIO(text, newline=""))
         if next(lines, None) != [column.name for column in columns]:
             return None
-        rows = [_from_texts(line, columns) for line in lines]
+        rows = [from_texts(line, columns) for line in lines]
     else:
         rows = [_from_json(line, columns) for line in text.splitlines()]
         if rows and rows[0] is None:
@@ -147,10 +170,7 @@ class _Parquet:
             import pyarrow
             import pyarrow.parquet
         except ImportError as error:
-            raise UsageError(
-                "Parquet needs pyarrow, which is not installed: "
-                "pip install 'streammer[table]', or write .csv or .jsonl"
-            ) from error
+            raise UsageError(_NO_PYARROW) from error
         self.rows = 0
         types = {
             "number": pyarrow.float64(),
@@ -171,7 +191,8 @@ class _Parquet:
         self._writer.close()
 
 
-def _from_texts(texts: Sequence[str], columns: Columns) -> Row | None:
+def from_texts(texts: Sequence[str], columns: Columns) -> Row | None:
+    """Return the row that stands in the cells of a line of CSV; None if they are no such row."""
     parse = {"number": float, "integer": int, "text": str}
     if len(texts) != len(columns):
         return None

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from streammer.errors import OutputError, UsageError
-from streammer.outputs.formats import TABLE_SUFFIXES, open_format
+from streammer.errors import OutputError
+from streammer.outputs.formats import check_suffix, open_format
 from streammer.outputs.parts import Part, remove_left_over
 from streammer.schema import Column
 from streammer.system.signals import interruptions_held
@@ -53,11 +53,7 @@ class TableWriter:
     """
 
     def __init__(self, path: Path, columns: Sequence[Column], *, resumed: bool = False) -> None:
-        if path.suffix not in TABLE_SUFFIXES:
-            raise UsageError(
-                f"{path} ends in {path.suffix or 'no suffix'!r}: "
-                f"one of {', '.join(TABLE_SUFFIXES)} is expected"
-            )
+        check_suffix(path)
         self.path = path
         self.kept: Path | None = None
         self._target = Path(os.path.realpath(path)) if path.is_symlink() else path

@@ -25,6 +25,7 @@ FLOORS = (
     ("sources", "inference", "bus"),
     ("engine",),
     ("labelling", "outputs", "bridges", "web"),
+    ("recording",),
     ("api", "cli", "__main__"),
 )
 NEXT_DOOR = {

@@ -120,8 +120,8 @@ def test_a_command_that_is_shown_has_these_options(line):
 
 
 HARDWARE = re.compile(
-    r" mic|device:|bridge |dash |://|watch|ssh |arecord|parec|/tmp/|my-models|apt |pip |make |"
-    r"python -m"
+    r" mic|device:|bridge |dash |record |replay |://|watch|ssh |arecord|parec|/tmp/|my-models|"
+    r"apt |pip |make |python -m"
 )
 """What a line names that is not there: a microphone, a radio, another machine, a browser."""
 
