@@ -5,6 +5,7 @@ from pathlib import Path
 from cyclopts import App
 
 from offline.cli.options import DataPath, data_folder
+from streammer.errors import UsageError
 
 __all__ = ["data_app"]
 
@@ -53,6 +54,66 @@ def duplicates(path: Path, *, layout: str | None = None) -> None:
     from offline.datasets.coverage import duplicate_lines
 
     for line in duplicate_lines(load_dataset(path, layout)):
+        print(line)
+
+
+@data_app.command
+def labels(
+    tags: Path,
+    *,
+    norms: Path,
+    to: Path,
+    moods: Path | None = None,
+    every_word: bool = False,
+    scale: str = "released",
+    least_weight: float = 0.0,
+) -> None:
+    """Label songs by their Last.fm tags and Warriner's norms, as the Deezer mood set was labelled.
+
+    A song's label is the plain mean of the norms of its mood tags, centred and reduced. A song
+    without a mood tag gets none.
+
+    Parameters
+    ----------
+    tags
+        A table with track_id, tag and perhaps weight; lastfm_tags.db; or a folder of Last.fm's
+        JSON files.
+    norms
+        Ratings_Warriner_et_al.csv.
+    to
+        Table to write: track_id, valence, arousal, tags.
+    moods
+        File of the tags that count, one a line; by default the mood words that the released
+        labels show.
+    every_word
+        Count every tag that is a word of the norms, 'rock' and 'metal' too.
+    scale
+        released: centred and reduced as the released labels; given: by the songs at hand; none:
+        norms on [-1, 1].
+    least_weight
+        Pass over tags of less weight, 0..100.
+
+    Examples
+    --------
+    python -m offline data labels tags.csv --norms Ratings_Warriner_et_al.csv --to labels.csv
+    """
+    from offline.datasets.lastfm import read_tags
+    from offline.datasets.song import Findings
+    from offline.datasets.tag_labels import label_songs, mood_words, write_labels
+    from offline.datasets.warriner import read_warriner
+
+    if every_word and moods is not None:
+        raise UsageError("--moods and --every-word exclude one another; give one of them")
+    findings = Findings()
+    labelled = label_songs(
+        read_tags(tags),
+        read_warriner(norms),
+        None if every_word else mood_words(moods),
+        scale=scale,
+        least_weight=least_weight,
+        findings=findings,
+    )
+    for line in [*write_labels(to, labelled), *findings.lines()]:
         print(line)
 
 

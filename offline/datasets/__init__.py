@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from offline.datasets.bimodal import is_bimodal, load_bimodal
 from offline.datasets.deam import is_clips, is_official, load_clips, load_deam
+from offline.datasets.emobank import is_emobank, load_emobank
 from offline.datasets.emomusic import is_emomusic, load_emomusic
 from offline.datasets.mirex import is_mirex, load_mirex
+from offline.datasets.moodylyrics import is_moodylyrics, load_moodylyrics
 from offline.datasets.msd import is_msd, load_msd
 from offline.datasets.panda4q import is_4q, load_4q
 from offline.datasets.pmemo import is_pmemo, load_pmemo
@@ -43,6 +46,11 @@ LAYOUTS: dict[str, Layout] = {
     "mirex": Layout(is_mirex, load_mirex, "index.csv with id, cluster, category, artist, title"),
     "vgmidi": Layout(is_vgmidi, load_vgmidi, "vgmidi_labelled.csv and labelled/midi/"),
     "msd": Layout(is_msd, load_msd, "train.csv, validation.csv, test.csv with MSD_track_id"),
+    "bimodal": Layout(is_bimodal, load_bimodal, "Bi_meta.csv or MER-Bimodal-Dataset.csv"),
+    "moodylyrics": Layout(
+        is_moodylyrics, load_moodylyrics, "MoodyLyrics4Q.csv or filtered_dataset_with_lyrics.csv"
+    ),
+    "emobank": Layout(is_emobank, load_emobank, "emobank.csv"),
     "clips": Layout(is_clips, load_clips, "labels/ and audio_30_40s/"),
 }
 """Layouts in the order in which they are tried."""

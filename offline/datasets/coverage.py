@@ -7,6 +7,7 @@ from offline.datasets.song import Dataset, Song
 
 __all__ = ["coverage_lines", "duplicate_lines", "figures_from_parts"]
 
+_ORDER = ("train", "validation", "test")
 _KINDS = ("audio", "segments", "lyrics", "bag")
 
 
@@ -17,7 +18,7 @@ def coverage_lines(dataset: Dataset) -> list[str]:
         for name, part in song.official.items():
             groups.setdefault(f"{name} {part}", []).append(song)
     lines = []
-    for name, songs in groups.items():
+    for name, songs in sorted(groups.items(), key=lambda group: _place(group[0])):
         kinds = [
             f"{kind} {sum(kind in s.modalities for s in songs):,} of {len(songs):,}"
             for kind in _KINDS
@@ -26,6 +27,12 @@ def coverage_lines(dataset: Dataset) -> list[str]:
         both = sum({"audio", "lyrics"} <= s.modalities for s in songs)
         lines.append(f"{name}: {', '.join(kinds)}, audio and lyrics {both:,}")
     return lines
+
+
+def _place(name: str) -> tuple[bool, str, int]:
+    """Order: all songs, then by split, its sides as they are used."""
+    split, _, part = name.rpartition(" ")
+    return name != "all songs", split, _ORDER.index(part) if part in _ORDER else 0
 
 
 def duplicate_lines(dataset: Dataset) -> list[str]:
@@ -54,8 +61,11 @@ def duplicate_lines(dataset: Dataset) -> list[str]:
 
 def figures_from_parts(songs: Sequence[Song]) -> list[str]:
     """Say which systems of audio, lyrics and both can be computed, and what the others need."""
-    labelled = [s for s in songs if "valence" in s.raw or s.quadrant or "cluster" in s.raw]
-    if not any(s.parts for s in labelled) and not any("valence" in s.raw for s in labelled):
+    labelled = [
+        s for s in songs if s.has_static or s.quadrant or {"valence", "cluster"} & set(s.raw)
+    ]
+    released = any("valence" in s.raw and not s.has_static for s in labelled)
+    if not released and not any(s.parts for s in labelled):
         return []
     needs = {
         "lyrics systems": ({"lyrics"}, "needs lyrics"),

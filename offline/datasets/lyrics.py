@@ -19,10 +19,21 @@ from offline.datasets.song import Findings, Lyrics
 from offline.datasets.tables import first_line, read_rows
 from streammer.errors import InputError
 
-__all__ = ["MAX_WORDS", "lyrics_from", "read_folder", "read_table", "read_text", "usable"]
+__all__ = [
+    "MAX_WORDS",
+    "WITH_LYRICS",
+    "lyrics_beside",
+    "lyrics_from",
+    "read_folder",
+    "read_table",
+    "read_text",
+    "usable",
+]
 
 MAX_WORDS = 10_000
 """The longest songs have some 2,000 words; a file of more holds something else too."""
+WITH_LYRICS = "filtered_dataset_with_lyrics.csv"
+"""Table of the lyrics of several sets, told apart by its column ``dataset``."""
 _MAX_BYTES = 1 << 26
 _SUFFIXES = (".txt", ".lrc")
 _STAMP = re.compile(r"\[\d+:\d+(?:[.:]\d+)?\]|<\d+:\d+(?:[.:]\d+)?>|^\[[a-z#]+:[^\]]*\]\s*$", re.M)
@@ -99,7 +110,9 @@ def read_folder(folder: Path, findings: Findings) -> dict[str, Lyrics]:
     return found
 
 
-def read_table(path: Path, keys: Sequence[str], findings: Findings) -> dict[str, Lyrics]:
+def read_table(
+    path: Path, keys: Sequence[str], findings: Findings, dataset: str = ""
+) -> dict[str, Lyrics]:
     """Lyrics of a table by song id.
 
     Parameters
@@ -108,6 +121,8 @@ def read_table(path: Path, keys: Sequence[str], findings: Findings) -> dict[str,
         Columns ``lyrics``, at least one of `keys`, and perhaps ``language``.
     keys : sequence of str
         Columns that may hold the id, the best first; empty cells are passed over.
+    dataset : str
+        Take rows alone whose column ``dataset`` says so.
 
     Raises
     ------
@@ -122,6 +137,8 @@ def read_table(path: Path, keys: Sequence[str], findings: Findings) -> dict[str,
         )
     found = {}
     for row in rows:
+        if dataset and row.get("dataset") != dataset:
+            continue
         song = next((row[key] for key in keys if row.get(key)), "")
         if not song:
             findings.count("rows of lyrics without an id", path.name)
@@ -152,3 +169,31 @@ def lyrics_from(place: Path, keys: Sequence[str], findings: Findings) -> dict[st
     if not found:
         raise InputError(f"{place}: holds no lyrics; expected <id>.txt, or rows with lyrics")
     return found
+
+
+def lyrics_beside(
+    root: Path, dataset: str, keys: Sequence[str], findings: Findings
+) -> dict[str, Lyrics]:
+    """Lyrics that a user has beside a set: ``lyrics/``, ``lyrics.csv``, or `WITH_LYRICS`.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the set; `WITH_LYRICS` may also lie in ``text/`` beside it.
+    dataset : str
+        Name of the set in `WITH_LYRICS`.
+    keys : sequence of str
+        Columns that may hold the id.
+
+    Returns
+    -------
+    dict
+        Song id -> lyrics; empty when there are none.
+    """
+    for place in (root / "lyrics", root / "lyrics.csv"):
+        if place.exists():
+            return lyrics_from(place, keys, findings)
+    for place in (root / WITH_LYRICS, root.parent / "text" / WITH_LYRICS):
+        if place.is_file():
+            return read_table(place, keys, findings, dataset)
+    return {}

@@ -1,9 +1,10 @@
-"""The MIREX-like mood set (Panda et al. 2013): clips in five clusters."""
+"""The MIREX-like mood set (Panda et al. 2013): clips and lyrics in five clusters."""
 
 from pathlib import Path
 
 from offline.datasets.artists import artist_key, count_twice
 from offline.datasets.audio import find_audio
+from offline.datasets.lyrics import read_folder
 from offline.datasets.song import Dataset, Findings, Song, no_curve
 from offline.datasets.tables import first_line, number, read_rows
 
@@ -28,10 +29,21 @@ def is_mirex(root: Path) -> bool:
 
 
 def load_mirex(root: Path) -> Dataset:
-    """Load the MIREX-like set (Panda et al. 2013): five clusters, no valence or arousal."""
+    """Load the MIREX-like set (Panda et al. 2013): five clusters, 28 categories, lyrics.
+
+    Where ``msd_va.csv`` names songs of the Deezer mood set, ``raw`` has its valence and arousal
+    (centred and reduced) and ``official`` their part of its split.
+
+    Raises
+    ------
+    InputError
+        A table is missing or damaged.
+    """
     findings = Findings()
     path = root / "index.csv"
     clips = find_audio(root / "audio")
+    lyrics = read_folder(root / "lyrics", findings)
+    deezer = _deezer(root / "msd_va.csv")
     songs = []
     for row in read_rows(path, ["id", "cluster", "category", "artist", "title"]):
         song = row["id"]
@@ -44,12 +56,31 @@ def load_mirex(root: Path) -> Dataset:
                 title=row["title"],
                 group=f"cluster {row['cluster']}",
                 same_as=_SAME.get(song, ()),
-                raw={"cluster": number(row["cluster"], path, f"song {song}, cluster")},
+                category=row["category"],
+                raw={
+                    "cluster": number(row["cluster"], path, f"song {song}, cluster"),
+                    **deezer.get(song, ("", {}))[1],
+                },
+                official={"deezer": deezer[song][0]} if song in deezer else {},
+                parts=frozenset({"lyrics"} if song in lyrics else ()),
             )
         )
+        if song not in lyrics:
+            findings.count("songs with labels but no lyrics", song)
         if song not in clips:
             findings.count("songs with labels but no audio", song)
         if not artist_key(row["artist"]):
             findings.count("songs without an artist", song)
     count_twice(songs, findings)
-    return Dataset("mirex", "mirex", root, songs, no_curve, findings=findings)
+    return Dataset("mirex", "mirex", root, songs, no_curve, findings=findings, lyrics_of=lyrics.get)
+
+
+def _deezer(path: Path) -> dict[str, tuple[str, dict[str, float]]]:
+    """Part of the Deezer set's split and labels, by id; empty without the table."""
+    if not path.is_file():
+        return {}
+    names = ("valence", "arousal")
+    return {
+        row["id"]: (row["split"], {k: number(row[k], path, f"{row['id']}, {k}") for k in names})
+        for row in read_rows(path, ["id", "split", *names])
+    }

@@ -1,9 +1,10 @@
-"""4Q (Panda et al. 2018): clips labelled with a quadrant."""
+"""4Q (Panda et al. 2018): clips labelled with a quadrant; lyrics if at hand."""
 
 from pathlib import Path
 
 from offline.datasets.artists import count_twice
 from offline.datasets.audio import find_audio
+from offline.datasets.lyrics import lyrics_beside
 from offline.datasets.song import Clip, Dataset, Findings, Song, no_curve
 from offline.datasets.tables import read_rows
 
@@ -30,8 +31,9 @@ def load_4q(root: Path) -> Dataset:
     else:
         findings.note(f"{_META_FILE} is missing: no artists, every clip counts as its own")
     clips: dict[str, list[Clip]] = {}
-    for folder in ("audio", "Q1", "Q2", "Q3", "Q4"):
+    for folder in ("audio", "chorus", "Q1", "Q2", "Q3", "Q4"):
         clips.update(find_audio(root / folder))
+    lyrics = lyrics_beside(root, "4Q", ["Song", "song_id_from_src"], findings)
     songs = []
     for song, quadrant in quadrants.items():
         own = meta.get(song, {})
@@ -47,6 +49,7 @@ def load_4q(root: Path) -> Dataset:
                 title=own.get("Title", ""),
                 genre=own.get("GenresStr", ""),
                 quadrant=quadrant,
+                parts=frozenset({"lyrics"} if song in lyrics else ()),
             )
         )
         if song not in clips:
@@ -55,4 +58,4 @@ def load_4q(root: Path) -> Dataset:
         if song not in quadrants:
             findings.count("audio without labels", song)
     count_twice(songs, findings)
-    return Dataset("4q", "4q", root, songs, no_curve, findings=findings)
+    return Dataset("4q", "4q", root, songs, no_curve, findings=findings, lyrics_of=lyrics.get)

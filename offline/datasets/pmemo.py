@@ -1,10 +1,11 @@
-"""PMEmo: chorus clips with static and dynamic labels on 0..1, arousal first."""
+"""PMEmo: chorus clips with static and dynamic labels on 0..1, arousal first; lyrics if at hand."""
 
 from pathlib import Path
 
 import numpy as np
 
 from offline.datasets.audio import find_audio
+from offline.datasets.lyrics import lyrics_beside
 from offline.datasets.song import Curve, Dataset, Findings, Scale, Song
 from offline.datasets.tables import first_line, number, read_rows
 
@@ -46,6 +47,7 @@ def load_pmemo(root: Path) -> Dataset:
     )
     meta = {r["musicId"]: r for r in read_rows(meta_path, ["musicId"])} if meta_path else {}
     clips = find_audio(root / "chorus") or find_audio(root / "audio")
+    lyrics = lyrics_beside(root, "PMEmo2019", ["musicId", "song_id_from_src"], findings)
     songs = []
     for song in sorted(set(static) | set(curves), key=int):
         raw, own = static.get(song, {}), meta.get(song, {})
@@ -59,6 +61,7 @@ def load_pmemo(root: Path) -> Dataset:
                 valence=scale.to_unit(raw.get("valence_mean", float("nan"))),
                 arousal=scale.to_unit(raw.get("arousal_mean", float("nan"))),
                 raw=raw,
+                parts=frozenset({"lyrics"} if song in lyrics else ()),
             )
         )
         if song not in clips:
@@ -70,7 +73,9 @@ def load_pmemo(root: Path) -> Dataset:
     for song in meta:
         if song not in static:
             findings.count("songs with metadata but no static labels", song)
-    return Dataset("pmemo", "pmemo", root, songs, curves.get, scale, scale, findings)
+    return Dataset(
+        "pmemo", "pmemo", root, songs, curves.get, scale, scale, findings, lyrics_of=lyrics.get
+    )
 
 
 def _curves(path: Path, scale: Scale, findings: Findings) -> dict[str, Curve]:

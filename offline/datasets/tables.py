@@ -27,7 +27,11 @@ def first_line(path: Path) -> str:
 
 
 def read_rows(
-    path: Path, needed: Sequence[str] = (), *, may_be_empty: bool = False
+    path: Path,
+    needed: Sequence[str] = (),
+    *,
+    may_be_empty: bool = False,
+    header: str = "",
 ) -> list[dict[str, str]]:
     """Read a table as dictionaries with stripped names and cells.
 
@@ -38,6 +42,8 @@ def read_rows(
         Columns that must be there.
     may_be_empty : bool
         Accept a table without rows.
+    header : str
+        Pass over the lines before the one that has this name.
 
     Raises
     ------
@@ -54,23 +60,24 @@ def read_rows(
     # Not `splitlines`: a quoted cell may hold the lines of a lyric.
     lines = csv.reader(io.StringIO(text, newline=""))
     try:
-        header, table = [name.strip() for name in next(lines, [])], list(lines)
+        table = [[cell.strip() for cell in cells] for cells in lines]
     except csv.Error as error:
         raise InputError(
             f"{path}: line {lines.line_num} is no row of a table ({error}); "
             "restore the published file"
         ) from error
-    missing = [name for name in needed if name not in header]
+    at = next((k for k, cells in enumerate(table) if header in cells), 0) if header else 0
+    names = table[at] if table else []
+    missing = [name for name in needed if name not in names]
     if missing:
         raise InputError(
             f"{path}: no column {', '.join(map(repr, missing))} among "
-            f"{', '.join(header[:6]) or 'none'}…; restore the published file"
+            f"{', '.join(names[:6]) or 'none'}…; restore the published file"
         )
     rows = []
-    for cells in table:
-        if not any(cell.strip() for cell in cells):
-            continue
-        rows.append({n: c.strip() for n, c in zip(header, cells, strict=False) if n})
+    for cells in table[at + 1 :]:
+        if any(cells):
+            rows.append({n: c for n, c in zip(names, cells, strict=False) if n})
     if not rows and not may_be_empty:
         raise InputError(f"{path}: holds no rows; restore the published file")
     return rows
