@@ -34,7 +34,6 @@ class _Stream:
     following: Following
     heard_at: float
     older: tuple[str, int] = ("", -1)  # epoch and seq of the last estimate that did not go on
-    conflict_at: float | None = None
     conflict_said_at: float | None = None
 
 
@@ -71,6 +70,7 @@ class Switchboard:
     counts: Counts = field(default_factory=Counts)
     _streams: dict[str, _Stream] = field(default_factory=dict)
     _routes: dict[bytes, tuple[str, _Stream]] = field(default_factory=dict)
+    _in_conflict: dict[str, float] = field(default_factory=dict)
     _full_said: bool = False
 
     def __len__(self) -> int:
@@ -100,8 +100,10 @@ class Switchboard:
         """Forget the streams of which nothing has come for long."""
         now = self.clock.monotonic()
         for stream in list(self._streams.values()):
-            if now - stream.heard_at > stream.following.patience_s(FORGET_S):
+            silent_s = now - stream.heard_at
+            if silent_s > FORGET_S and silent_s > stream.following.patience_s(FORGET_S):
                 del self._streams[stream.name]
+                self._in_conflict.pop(stream.name, None)
                 for kind in _KINDS:
                     topic = f"{kind}/{stream.name}".encode("ascii")
                     self._routes.pop(topic, None)
@@ -110,11 +112,10 @@ class Switchboard:
     def conflicts(self) -> list[str]:
         """Return the streams that two publishers send at once."""
         now = self.clock.monotonic()
-        return sorted(
-            stream.name
-            for stream in self._streams.values()
-            if stream.conflict_at is not None and now - stream.conflict_at < CONFLICT_S
-        )
+        for name, at in list(self._in_conflict.items()):
+            if now - at >= CONFLICT_S:
+                del self._in_conflict[name]
+        return sorted(self._in_conflict)
 
     def to_say(self) -> list[str]:
         """Return the conflicts that were not said of late; they count as said then."""
@@ -185,7 +186,7 @@ class Switchboard:
         """Note that two publishers send a stream, once the older one has ticked again."""
         epoch, seq = stream.older
         if epoch == mood.epoch and mood.seq > seq:
-            stream.conflict_at = now
+            self._in_conflict[stream.name] = now
         stream.older = mood.epoch, mood.seq
 
 
