@@ -59,9 +59,9 @@ Examples:
 
   streammer hub --publishers tcp://0.0.0.0:5581 --bind tcp://0.0.0.0:5580 --insecure
 
-  streammer listen mic --name stage --connect tcp://192.168.1.20:5581      on each machine
+  streammer listen mic --name stage --connect tcp://10.0.0.2:5581
 
-  streammer watch --all --connect tcp://192.168.1.20:5580                  on any
+  streammer watch --all --connect tcp://10.0.0.2:5580
 """
 
 _WATCH = """\

@@ -324,8 +324,13 @@ def test_places_are_told_apart():
 def test_a_hub_that_meets_its_own_beat_ends_with_one_line(monkeypatch, free_port):
     monkeypatch.setattr("streammer.bus.hub.is_same_place", lambda *_: False)
     own = f"tcp://127.0.0.1:{free_port}"
-    with Hub(own, FREE, connect=own) as hub, pytest.raises(NetworkError, match="leads back"):
-        hub.run()
+    with Hub(own, FREE, connect=own) as hub:
+        watchdog = threading.Timer(PATIENCE_S, hub.stop)
+        watchdog.start()
+        with pytest.raises(NetworkError, match="leads back"):
+            hub.run()
+        watchdog.cancel()
+        watchdog.join()
 
 
 def test_one_endpoint_for_both_and_a_taken_port_are_refused():
