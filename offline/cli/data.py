@@ -24,14 +24,21 @@ def check(path: Path, *, layout: str | None = None) -> None:
         deam, clips, emomusic, pmemo, 4q, mirex, vgmidi, msd, bimodal, moodylyrics or emobank;
         recognised by default.
 
+    Of the Deezer mood set it also says how much of each part of the released split is at hand
+    (audio, HDF5 files, bags of words, lyrics), and which file says where the rest lies.
+
     Examples
     --------
     python -m offline data check ~/DEAM
     python -m offline data check ~/4q
+    python -m offline data check ~/msd
     """
-    from offline.datasets.check import check_dataset
+    from offline.datasets import load_dataset
+    from offline.datasets.check import check_lines
+    from offline.features.text import language_lines
 
-    for line in check_dataset(path, layout):
+    dataset = load_dataset(path, layout)
+    for line in [*check_lines(dataset), *language_lines(dataset)]:
         print(line)
 
 

@@ -12,7 +12,7 @@ from offline.datasets.coverage import coverage_lines, figures_from_parts
 from offline.datasets.folds import is_test58
 from streammer.errors import InputError
 
-__all__ = ["check_dataset", "figures_from"]
+__all__ = ["check_dataset", "check_lines", "figures_from"]
 
 
 def check_dataset(path: Path, layout: str | None = None) -> list[str]:
@@ -23,7 +23,11 @@ def check_dataset(path: Path, layout: str | None = None) -> list[str]:
     InputError
         Wrong folder, missing or damaged tables.
     """
-    dataset = load_dataset(path, layout)
+    return check_lines(load_dataset(path, layout))
+
+
+def check_lines(dataset: Dataset) -> list[str]:
+    """Describe a data set that is loaded: as `check_dataset`."""
     songs = dataset.songs
     with_audio = [s for s in songs if s.clips]
     curves = [c for s in songs if (c := dataset.labels(s.id)) is not None]
@@ -31,8 +35,9 @@ def check_dataset(path: Path, layout: str | None = None) -> list[str]:
     artists = {artist_key(s.artist) for s in songs} - {""}
     files = [c.path for s in songs for c in s.clips]
     check_audio(files, dataset.findings, 45.5 if dataset.layout == "deam" else None)
+    _check_segments(dataset)
     lines = [
-        f"{path}: {dataset.name} in the layout '{dataset.layout}'",
+        f"{dataset.root}: {dataset.name} in the layout '{dataset.layout}'",
         f"songs {len(songs)}, with audio {len(with_audio)} ({len(files)} files), with dynamic "
         f"labels {len(curves)}, with static labels {len(static)}, artists {len(artists)}",
     ]
@@ -86,6 +91,16 @@ def figures_from(dataset: Dataset) -> list[str]:
         lines.append("can compute cluster accuracy and F1")
     lines += figures_from_parts(songs)
     return lines
+
+
+def _check_segments(dataset: Dataset) -> None:
+    """Read every analysis; count those that cannot be read."""
+    for song in dataset:
+        if "segments" in song.parts:
+            try:
+                dataset.segments(song.id)
+            except InputError:
+                dataset.findings.count("HDF5 files that cannot be read", f"{song.id}.h5")
 
 
 def _lengths(songs: Sequence[Song]) -> list[float]:

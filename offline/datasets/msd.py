@@ -34,6 +34,12 @@ T = TypeVar("T")
 PARTS = ("train", "validation", "test")
 SPLIT = "deezer"
 """Name of the released split in `Song.official`."""
+_NEEDS = {
+    "audio": "needs MSD audio (audio/<track id>.mp3)",
+    "hdf5": "needs MSD HDF5 files (hdf5/A/B/C/TRABC….h5)",
+    "musixmatch": "needs musiXmatch's bags of words (mxm_dataset.db)",
+    "lyrics": "needs lyrics (lyrics/<track id>.txt)",
+}
 _COLUMNS = ("dzr_sng_id", "MSD_track_id", "valence", "arousal", "artist_name", "track_name")
 _KEYS = ("MSD_track_id", "track_id", "id", "dzr_sng_id")
 
@@ -170,7 +176,9 @@ def load_msd(root: Path, sources: Sources | None = None) -> Dataset:
     songs = [joined(song) for song in songs]
     for name in ("audio", "hdf5", "musixmatch", "lyrics"):
         if getattr(sources, name) is None:
-            findings.note(f"no {name} is at hand: {root / 'sources.toml'} may say where it lies")
+            findings.note(
+                f"{_NEEDS[name]}: put it into {root}, or say in sources.toml where it lies"
+            )
     _count_artists(songs, findings)
     count_twice(songs, findings)
     dataset = Dataset("msd", "msd", root, songs, no_curve, findings=findings)

@@ -7,14 +7,15 @@ token a character. Nothing here is fitted: vocabularies are in `vocabulary`, lex
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from offline.datasets.lyrics import MAX_WORDS
-from offline.datasets.song import Lyrics
+from offline.datasets.song import Dataset, Lyrics
 
-__all__ = ["language_of", "normalise", "segments_of", "tokens_of", "words_of"]
+__all__ = ["language_lines", "language_of", "normalise", "segments_of", "tokens_of", "words_of"]
 
 _SECTION = re.compile(r"\[[^\[\]\n]{0,80}\]")  # '[Verse 1: Artist]' is no part of the words
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"'})
@@ -87,6 +88,14 @@ def language_of(lyrics: Lyrics) -> str:
     import py3langid
 
     return str(py3langid.classify(text[:5000])[0])
+
+
+def language_lines(dataset: Dataset) -> list[str]:
+    """Say how many lyrics are in which language; nothing for a set without texts."""
+    texts = [x for song in dataset if (x := dataset.lyrics(song.id)) is not None and x.text]
+    counts = Counter(language_of(x) or "too short to tell" for x in texts)
+    listed = ", ".join(f"{name} {n:,}" for name, n in counts.most_common())
+    return [f"lyrics by language: {listed}"] if counts else []
 
 
 def segments_of(tokens: Sequence[str], n: int = 7, length: int = 50) -> list[list[str]]:

@@ -89,7 +89,7 @@ def test_what_is_not_at_hand_is_said_and_nothing_else_fails(msd, capsys):
     out = capsys.readouterr().out
     assert "cannot compute fusion of audio and lyrics: needs audio and lyrics" in out
     assert "cannot compute audio systems on Echo Nest's segments: needs MSD HDF5 files" in out
-    assert "no hdf5 is at hand" in out
+    assert "- needs MSD HDF5 files (hdf5/A/B/C/TRABC….h5): put it into" in out
 
 
 def test_audio_without_lyrics_is_used_for_what_it_can(msd):
@@ -168,6 +168,12 @@ def test_a_file_that_is_no_hdf5_or_does_not_fit_together_is_one_line(msd):
     path.write_bytes(b"no hdf5")
     with pytest.raises(InputError, match="no readable HDF5"):
         load_dataset(msd)
+
+
+def test_a_damaged_analysis_among_good_ones_is_counted(msd):
+    last = max(s.id for s in load_dataset(msd))
+    next((msd / "hdf5").rglob(f"{last}.h5")).write_bytes(b"no hdf5")
+    assert f"- HDF5 files that cannot be read: 1 ({last}.h5)" in check_dataset(msd)
 
 
 def test_an_aggregate_gives_each_song_its_own_rows(tmp_path):

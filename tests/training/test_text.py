@@ -15,7 +15,14 @@ from offline.features.lexicon import (
     learned_lexicon,
     lyrics_features,
 )
-from offline.features.text import language_of, normalise, segments_of, tokens_of, words_of
+from offline.features.text import (
+    language_lines,
+    language_of,
+    normalise,
+    segments_of,
+    tokens_of,
+    words_of,
+)
 from offline.features.vocabulary import PAD, UNKNOWN, TrainingTexts, Vocabulary
 from streammer.errors import InputError, UsageError
 
@@ -134,6 +141,15 @@ def test_language_is_what_the_collection_says_else_a_guess_else_unknown():
     assert language_of(Lyrics("когда наступит ночь и земля потемнеет я не буду бояться")) == "ru"
     assert language_of(Lyrics("la la la")) == ""
     assert language_of(Lyrics()) == ""
+
+
+def test_languages_are_counted():
+    english = "when the night has come and the land is dark I will not be afraid"
+    dataset = dataset_of(
+        {"a": english, "b": Lyrics("ja", language="de"), "c": "la la", "d": None, "e": english}
+    )
+    assert language_lines(dataset) == ["lyrics by language: en 2, de 1, too short to tell 1"]
+    assert language_lines(dataset_of({"d": None})) == []
 
 
 def test_a_song_is_cut_in_segments_from_its_first_to_its_last_word():
