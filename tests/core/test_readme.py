@@ -44,7 +44,7 @@ def programs(*, on_the_bus):
     for case in blocks("python"):
         text = case.values[0]
         whole = "import" in text and "..." not in text and "onFrameStart" not in text
-        hub = "hub/status" in text  # needs a hub: tests/live/test_hub.py
+        hub = "hub/status" in text  # needs a hub: tests/live/test_hub_processes.py
         if whole and not hub and text not in EXAMPLES and ("5580" in text) == on_the_bus:
             yield case
 
