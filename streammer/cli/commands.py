@@ -118,6 +118,16 @@ Examples:
   streammer replay session.parquet session.2.parquet --speed max --bind tcp://127.0.0.1:5581
 """
 
+_PLOT = """\
+Examples:
+
+  streammer plot session.parquet -o mood.png
+
+  streammer plot song.mp3 -o mood.html
+
+  streammer plot club.csv --stream stage --title "Saturday" -o mood.svg
+"""
+
 _LABEL = """\
 Examples:
 
@@ -153,6 +163,7 @@ COMMANDS = {
     "dash": ("Show the mood in a browser.", _DASH),
     "record": ("Record what comes over the bus to a file.", _RECORD),
     "replay": ("Publish a recording again.", _REPLAY),
+    "plot": ("Draw a session or a song.", _PLOT),
     "label": ("Estimate the mood of many files or folders, as a table.", _LABEL),
     "devices": ("List the sound inputs of this machine.", "Example:\n\n  streammer devices\n"),
     "models": (

@@ -4,13 +4,13 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
 from streammer.audio.block import Source
-from streammer.bus import Publisher
 from streammer.clock import Clock, SystemClock
 from streammer.config import Pace, StreamConfig
 from streammer.engine.capture import Capture
 from streammer.engine.feed import Feed
 from streammer.engine.intake import Pooled, Pulled
 from streammer.engine.loop import Loop
+from streammer.engine.outlet import Bus
 from streammer.engine.summary import Summary
 from streammer.errors import StreammerError
 from streammer.estimate import MoodEstimate
@@ -33,7 +33,7 @@ class Engine:
         Each with its backend, warm (`inference.loading.load_models`).
     pace : str
         'live': ticks keep coming whatever the source does. 'fast': as fast as the source gives.
-    publisher : Publisher, optional
+    publisher : Bus, optional
         Where estimates and status go.
     clock : Clock, optional
     capture : callable, optional
@@ -57,7 +57,7 @@ class Engine:
         models: Sequence[LoadedModel],
         *,
         pace: Pace,
-        publisher: Publisher | None = None,
+        publisher: Bus | None = None,
         clock: Clock | None = None,
         capture: Callable[[Source, Clock], Capture] | None = None,
     ) -> None:

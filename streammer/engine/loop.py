@@ -14,12 +14,11 @@ from contextlib import ExitStack
 from functools import partial
 from itertools import count
 
-from streammer.bus import Publisher
 from streammer.clock import Clock, SystemClock
 from streammer.engine.batch import step_due
 from streammer.engine.feed import Feed
 from streammer.engine.intake import Intake
-from streammer.engine.outlet import Outlet
+from streammer.engine.outlet import Bus, Outlet
 from streammer.estimate import MoodEstimate
 
 __all__ = ["GATHER_S", "Loop"]
@@ -50,7 +49,7 @@ class Loop:
         Works on the feeds.
     live : bool
         Whether ticks keep coming whatever the sources do.
-    publisher : Publisher, optional
+    publisher : Bus, optional
         Where estimates and status go.
     clock : Clock, optional
     ended : callable, optional
@@ -69,7 +68,7 @@ class Loop:
         intake: Intake,
         *,
         live: bool,
-        publisher: Publisher | None = None,
+        publisher: Bus | None = None,
         clock: Clock | None = None,
         ended: Callable[[Feed], None] | None = None,
         refill: Callable[[], bool] | None = None,

@@ -1,12 +1,34 @@
 """What goes to the bus: estimates, a status now and then, features if somebody wants them."""
 
-from streammer.bus import Publisher
+from typing import Protocol
+
+from streammer.bus.features import Features
 from streammer.engine.features import step_features
 from streammer.engine.feed import Feed
 from streammer.engine.stream import Due
-from streammer.estimate import MoodEstimate
+from streammer.estimate import MoodEstimate, StreamStatus
 
-__all__ = ["Outlet"]
+__all__ = ["Bus", "Outlet"]
+
+
+class Bus(Protocol):
+    """Where a loop publishes: a `Publisher`, or what keeps the same in this process."""
+
+    def publish(self, estimate: MoodEstimate) -> None:
+        """Publish an estimate."""
+        ...
+
+    def publish_status(self, status: StreamStatus) -> None:
+        """Publish a status."""
+        ...
+
+    def wants_features(self, stream: str) -> bool:
+        """Return whether somebody wants the features of a stream."""
+        ...
+
+    def publish_features(self, features: Features) -> None:
+        """Publish the features of a step."""
+        ...
 
 
 class Outlet:
@@ -14,11 +36,11 @@ class Outlet:
 
     Parameters
     ----------
-    publisher : Publisher or None
+    publisher : Bus or None
         None where nothing is published.
     """
 
-    def __init__(self, publisher: Publisher | None) -> None:
+    def __init__(self, publisher: Bus | None) -> None:
         self._publisher = publisher
 
     def publish(self, feed: Feed, estimate: MoodEstimate) -> None:

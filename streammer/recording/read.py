@@ -116,9 +116,10 @@ def _read_lines(path: Path, say: Say) -> Iterator[MoodEstimate]:
                 continue
             _check_version(head.v, where)
             try:
-                yield _checked(_moods.decode(line), where)
+                mood = _moods.decode(line)
             except (msgspec.MsgspecError, ValueError) as error:
                 raise InputError(f"{where} is no estimate ({_short(error)}): {_EXPECTED}") from None
+            yield _checked(mood, where)
 
 
 def _read_csv(path: Path, say: Say) -> Iterator[MoodEstimate]:
@@ -180,9 +181,10 @@ def _read_parquet(path: Path, _say: Say) -> Iterator[MoodEstimate]:
 
 def _from_row(row: dict[str, Any], where: str) -> MoodEstimate:
     try:
-        return _checked(msgspec.convert(row, MoodEstimate), where)
+        mood = msgspec.convert(row, MoodEstimate)
     except msgspec.ValidationError as error:
         raise InputError(f"{where} is no estimate ({_short(error)}): {_EXPECTED}") from None
+    return _checked(mood, where)
 
 
 def _checked(mood: MoodEstimate, where: str) -> MoodEstimate:

@@ -97,7 +97,7 @@ def test_the_wheel_asks_for_a_light_core(metadata):
 
 
 def test_no_extra_installs_what_only_a_checkout_can_use(metadata):
-    assert set(metadata.get_all("Provides-Extra")) == {"bridges", "dash", "gpu", "table"}
+    assert set(metadata.get_all("Provides-Extra")) == {"bridges", "dash", "gpu", "plot", "table"}
     assert {"offline", "dev", "docs"} <= set(PYPROJECT["dependency-groups"])
     assert not any("torch" in line for line in metadata.get_all("Requires-Dist"))
 

@@ -120,8 +120,8 @@ def test_a_command_that_is_shown_has_these_options(line):
 
 
 HARDWARE = re.compile(
-    r" mic|device:|bridge |dash |record |replay |://|watch|ssh |arecord|parec|/tmp/|my-models|"
-    r"apt |pip |make |python -m"
+    r" mic|device:|bridge |dash |record |replay |session|://|watch|ssh |arecord|parec|/tmp/|"
+    r"my-models|apt |pip |make |python -m"
 )
 """What a line names that is not there: a microphone, a radio, another machine, a browser."""
 
@@ -163,7 +163,7 @@ def test_a_line_that_needs_no_hardware_does_what_it_shows(line, desk):
     )  # fmt: skip
     hardware = line in ("streammer devices", "streammer doctor")
     assert done.returncode in ((0, 4) if hardware else (0,)), done.stderr
-    out = re.search(r"(?:--out|--jsonl|>) (\S+)$|--out (\S+)", line)
+    out = re.search(r"(?:--out|-o|--jsonl|>) (\S+)$|--out (\S+)", line)
     name = out and (out.group(1) or out.group(2))
     assert (desk / name).stat().st_size if name else done.stdout.strip() or hardware
 

@@ -94,7 +94,7 @@ def test_damage_in_the_middle_names_the_line(tmp_path):
 def test_a_number_beyond_its_range_is_refused(tmp_path):
     row = msgspec.structs.asdict(estimate()) | {"valence": 3.0}
     (tmp_path / "s.jsonl").write_bytes(msgspec.json.encode(row) + b"\n")
-    with pytest.raises(InputError, match=r"valence is '3\.0'"):
+    with pytest.raises(InputError, match=r"line 1, breaks the format: valence is '3\.0'"):
         read(tmp_path / "s.jsonl")
 
 
