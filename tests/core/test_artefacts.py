@@ -83,6 +83,9 @@ def test_a_wheel_carries_the_zoo_and_finds_it_there(tmp_path):
     )
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(CHECKOUT / name, source / name)
+    (source / "examples").mkdir()
+    for name in ("demo.ogg", "demo.json"):  # what the wheel carries of them
+        shutil.copy(CHECKOUT / "examples" / name, source / "examples")
     (source / "models" / "zoo").mkdir(parents=True)
     made = build_tiny(source / "models" / "zoo" / "default.onnx", name="default")
     made.with_suffix(".md").write_text(f"# default\n\nartefact_hash: {graph_hash(made)}\n")
