@@ -5,6 +5,7 @@ from pathlib import Path
 
 from offline.datasets import Dataset, load_dataset
 from offline.datasets.artists import artist_key
+from offline.datasets.bimodal import quadrant_of
 from offline.datasets.folds import (
     N_FOLDS,
     artist_folds,
@@ -55,11 +56,7 @@ def kinds_of(song: Song) -> list[str]:
     kinds = [f"{song.dataset} {song.group}" if song.dataset == "deam" else song.dataset]
     if not song.clips:
         return kinds
-    quadrant = song.quadrant
-    if song.has_static:
-        quadrant = {(1, 1): "Q1", (0, 1): "Q2", (0, 0): "Q3", (1, 0): "Q4"}[
-            int(song.valence > 0), int(song.arousal > 0)
-        ]
+    quadrant = quadrant_of(song)
     kinds.append(f"{song.dataset} with audio")
     if quadrant:
         kinds.append(f"{song.dataset} {quadrant}")

@@ -1,9 +1,9 @@
 """Last.fm's tags of songs: a table, the database or the JSON files of the Million Song Dataset."""
 
 import json
-import sqlite3
 from pathlib import Path
 
+from offline.datasets.sqlite import is_sqlite, query
 from offline.datasets.tables import first_line, number, read_rows
 from streammer.errors import InputError
 
@@ -35,7 +35,7 @@ def read_tags(place: Path) -> Tags:
     """
     if place.is_dir():
         tags = _from_json(place)
-    elif place.is_file() and _is_sqlite(place):
+    elif place.is_file() and is_sqlite(place):
         tags = _from_database(place)
     elif "tag" in first_line(place):
         tags = _from_table(place)
@@ -47,11 +47,6 @@ def read_tags(place: Path) -> Tags:
     if not tags:
         raise InputError(f"{place}: holds no tags; expected at least one tagged song")
     return tags
-
-
-def _is_sqlite(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\0"
 
 
 def _from_table(path: Path) -> Tags:
@@ -66,18 +61,10 @@ def _from_table(path: Path) -> Tags:
 
 def _from_database(path: Path) -> Tags:
     tags: Tags = {}
-    try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        try:
-            for track, tag, weight in connection.execute(_SQL):
-                tags.setdefault(str(track), []).append((str(tag), float(weight)))
-        finally:
-            connection.close()
-    except (sqlite3.Error, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: no readable database of Last.fm's tags ({error}); expected the tables tids, "
-            "tags and tid_tag"
-        ) from error
+    for track, tag, weight in query(path, _SQL, expected="the tables tids, tags and tid_tag"):
+        tags.setdefault(str(track), []).append(
+            (str(tag), number(str(weight), path, f"{track}, weight"))
+        )
     return tags
 
 

@@ -4,16 +4,17 @@ Both forms count the 5,000 most frequent words, stemmed. The text form writes th
 that begins with ``%``, then ``track id, musiXmatch's id, number:count, …``, numbers from 1 on.
 """
 
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
+from offline.datasets.sqlite import is_sqlite, query
 from streammer.errors import InputError
 
 __all__ = ["Musixmatch"]
 
 _TEXTS = ("mxm_dataset_train.txt", "mxm_dataset_test.txt")
 _DATABASE = "mxm_dataset.db"
+_EXPECTED = "musiXmatch's table lyrics with track_id, word and count"
 
 
 class Musixmatch:
@@ -47,9 +48,9 @@ class Musixmatch:
         self._database: Path | None = None
         self._lines: dict[str, str] = {}
         self._words: list[str] = []
-        if _is_sqlite(files[0]):
+        if is_sqlite(files[0]):
             self._database = files[0]
-            rows = _query(files[0], "SELECT DISTINCT track_id FROM lyrics")
+            rows = query(files[0], "SELECT DISTINCT track_id FROM lyrics", expected=_EXPECTED)
             self.ids = frozenset(ids & {str(track) for (track,) in rows})
         else:
             for path in files:
@@ -68,7 +69,9 @@ class Musixmatch:
             return None
         if self._database is not None:
             sql = "SELECT word, count FROM lyrics WHERE track_id = ?"
-            return {str(w): int(n) for w, n in _query(self._database, sql, track_id)}
+            return {
+                str(w): int(n) for w, n in query(self._database, sql, track_id, expected=_EXPECTED)
+            }
         bag = {}
         for pair in self._lines[track_id].split(","):
             number, _, count = pair.partition(":")
@@ -99,22 +102,3 @@ class Musixmatch:
         if self._words and self._words != words:
             raise InputError(f"{path}: its words differ from those of {_TEXTS[0]}")
         self._words = words
-
-
-def _is_sqlite(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\0"
-
-
-def _query(path: Path, sql: str, *values: str) -> list[tuple]:
-    try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        try:
-            return connection.execute(sql, values).fetchall()
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise InputError(
-            f"{path}: no readable database of musiXmatch ({error}); expected a table `lyrics` "
-            "with track_id, word and count"
-        ) from error

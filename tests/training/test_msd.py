@@ -208,7 +208,7 @@ def test_both_forms_of_musixmatch_give_the_same_bags(tmp_path):
 def test_damaged_bags_of_words_are_one_line(msd, capsys, tmp_path):
     (msd / "mxm_dataset.db").write_bytes(b"SQLite format 3\0 and no more")
     code, line = error_of(capsys, "data", "check", str(msd))
-    assert (code, "no readable database of musiXmatch" in line) == (3, True)
+    assert (code, "expected musiXmatch's table lyrics" in line) == (3, True)
     text = tmp_path / "mxm_dataset_train.txt"
     text.write_text("TRA,1,1:2\n")
     with pytest.raises(InputError, match="no line of words"):
