@@ -128,6 +128,16 @@ Examples:
   streammer plot club.csv --stream stage --title "Saturday" -o mood.svg
 """
 
+_EXPORT = """\
+Examples:
+
+  streammer export session.parquet --to csv
+
+  streammer export session.parquet --to osc-script -o show.osc.txt
+
+  streammer export club.csv --to midi --stream stage
+"""
+
 _LABEL = """\
 Examples:
 
@@ -164,6 +174,7 @@ COMMANDS = {
     "record": ("Record what comes over the bus to a file.", _RECORD),
     "replay": ("Publish a recording again.", _REPLAY),
     "plot": ("Draw a session or a song.", _PLOT),
+    "export": ("Write a recording for other programs: a table, OSC, MIDI.", _EXPORT),
     "label": ("Estimate the mood of many files or folders, as a table.", _LABEL),
     "devices": ("List the sound inputs of this machine.", "Example:\n\n  streammer devices\n"),
     "models": (

@@ -18,7 +18,7 @@ from streammer.recording.panels import QUADRANTS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PICTURE_SUFFIXES", "check_picture", "facts", "save_picture"]
+__all__ = ["PICTURE_SUFFIXES", "check_picture", "facts", "save_picture", "write_whole"]
 
 PICTURE_SUFFIXES = (".png", ".svg", ".html")
 
@@ -107,6 +107,17 @@ def save_picture(figure: "Figure", path: Path, title: str, rows: Mapping[str, st
     content = data.getvalue()
     if path.suffix == ".html":
         content = _page(content.decode(), title, rows).encode()
+    write_whole(path, content)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside its place, and rename it when it is whole.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; what stood there is as before.
+    """
     target = Path(os.path.realpath(path))
     try:
         if target.is_dir():

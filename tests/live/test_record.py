@@ -215,8 +215,8 @@ def test_every_line_that_is_shown_does_what_it_shows(
             process.send(signal.SIGTERM)
         assert process.wait(60.0) == 0, line
         assert re.search(r"\d+ estimates of 1 streams replayed", process.err), process.err
-    for line in re.findall(r"^streammer plot session[^#\n]*", PAGE, re.MULTILINE):
+    for line in re.findall(r"^streammer (?:plot|export) session[^#\n]*", PAGE, re.MULTILINE):
         process = start(*OURS, *shlex.split(line)[1:])
         assert process.wait(120.0) == 0, process.err
         out = tmp_path / re.search(r"-o (\S+)", line)[1]
-        assert out.stat().st_size > 10_000
+        assert out.stat().st_size > 300
