@@ -75,7 +75,8 @@ def facts(curves: Curves) -> dict[str, str]:
     for name in ("valence", "arousal"):
         x = curves.values[name][np.isfinite(curves.values[name])]
         if x.size:
-            rows[f"{name}, mean"] = f"{x.mean():+.2f} ({x.min():+.2f} to {x.max():+.2f})"
+            low, high = np.min(x), np.max(x)
+            rows[f"{name}, mean"] = f"{np.mean(x):+.2f} ({low:+.2f} to {high:+.2f})"
     n = len(curves.seconds)
     for quadrant, (_, words) in QUADRANTS.items():
         share = sum(each == quadrant for each in curves.quadrants) / n
