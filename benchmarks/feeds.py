@@ -1,6 +1,6 @@
 """Many feeds in one process: what each costs, how late its steps come, what they keep in memory.
 
-`streammer run` in a process of its own hears N named pipes of raw PCM (mono, 22.05 kHz) that
+`streammer run` in a process of its own reads N named pipes of raw PCM (mono, 22.05 kHz) that
 another process fills by the clock, 0.1 s at a time, each at a phase of its own; a subscriber in
 a third takes all streams. Processor time and memory are those of the run. "delay" is from the
 arrival of a step's last sample to the subscriber. The other tables are taken in one process, round

@@ -1,7 +1,7 @@
 """Changed copies of recordings, done to the samples: the same copy for every front end.
 
 Batches change features in the power domain, which is cheap and new in every epoch. A teacher that
-hears another front end cannot follow that; its copies are made from the sound, a few for each
+has another front end cannot follow that; its copies are made from the sound, a few for each
 recording, and kept. Which changes a copy gets follows from the recording's bytes and its number.
 """
 

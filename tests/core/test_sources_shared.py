@@ -74,7 +74,7 @@ def heard(tap, n):
     return [tap.read(PATIENCE_S) for _ in range(n)]
 
 
-def test_each_hears_all_and_the_card_is_opened_once(card, taps):
+def test_each_gets_all_and_the_card_is_opened_once(card, taps):
     assert [tap.open() for tap in taps] == [card.info] * 3
     card.play(*map(block, range(5)))
     for tap in taps:

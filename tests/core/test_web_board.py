@@ -86,7 +86,7 @@ def test_of_too_many_messages_a_browser_loses_the_oldest_and_they_are_counted():
     assert client.dropped == 15
 
 
-def test_a_browser_hears_of_all_streams_there_are(board):
+def test_a_browser_is_told_of_all_streams_there_are(board):
     board.receive([estimate(3), status(), estimate(0, stream="bar")], frozenset({"bar"}))
     client = Client()
     board.join(client)

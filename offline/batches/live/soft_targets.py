@@ -87,7 +87,7 @@ def at_steps(
     targets : np.ndarray [shape=(len(table.steps), size)]
     steps, start : int
         Of the clip, which begins `start` steps into its recording. A window that reaches back
-        beyond the clip's start hears what the network does not, so it gives no target.
+        beyond the clip's start covers sound that the network was not given, so it gives no target.
 
     Returns
     -------
