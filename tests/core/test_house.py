@@ -1,6 +1,7 @@
 """The house is in order: sizes of files and bodies, and private names that stay private."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,10 @@ def test_the_guards_see_what_they_guard_against():
         "offline.runs._hidden",
         "engine._stop at line 66",
     ]
+
+
+def test_no_two_test_files_have_one_name():
+    # pytest imports them by their bare names: of two, the second stops the whole run.
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
+    names.pop("conftest.py")
+    assert [name for name, count in names.items() if count > 1] == []
